@@ -1,0 +1,1 @@
+"""Faust agents: thin, one screen each."""

@@ -1,0 +1,1 @@
+"""The `mastery` command, one small module per group of commands."""

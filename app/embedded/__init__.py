@@ -1,0 +1,1 @@
+"""What a first try needs: an embedded broker, sample events, the demo."""

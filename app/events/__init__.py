@@ -1,0 +1,1 @@
+"""A raw Canvas event on its way in: decode, validate, normalise, key."""

@@ -1,0 +1,1 @@
+"""The Avro contract: schemas, models, encoder and decoder made from them, registry."""

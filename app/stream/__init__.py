@@ -1,0 +1,1 @@
+"""The stream core: batches in, one Kafka transaction out."""

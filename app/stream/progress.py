@@ -1,0 +1,156 @@
+"""How far a worker has come: written by the stream core, read by health, metrics and status."""
+
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+__all__ = ["PartitionProgress", "Phase", "Progress", "ProgressSnapshot"]
+
+
+class Phase(StrEnum):
+    """What a worker is doing. Only `RUNNING` is ready for traffic."""
+
+    STARTING = "starting"
+    CHECKING = "checking"
+    JOINING = "joining"
+    RESTORING = "restoring"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionProgress:
+    """One assigned input partition. Offsets are positions: the offset of the next record, None when unknown."""
+
+    topic: str
+    partition: int
+    read: int | None = None
+    committed: int | None = None
+    end: int | None = None
+
+    @property
+    def lag(self) -> int | None:
+        """Offsets between the committed position and the end (transaction markers included)."""
+        if self.end is None or self.committed is None:
+            return None
+        return max(0, self.end - self.committed)
+
+
+@dataclass(frozen=True)
+class ProgressSnapshot:
+    """One consistent look at a worker. Times are seconds since the epoch."""
+
+    phase: Phase
+    detail: str
+    started_at: float
+    generation: int
+    partitions: tuple[PartitionProgress, ...]
+    events: dict[str, int]
+    dead_letters: dict[str, int]
+    ignored: dict[str, int]
+    checkpoints: int
+    last_checkpoint_at: float | None
+    last_checkpoint_seconds: float | None
+    rebalances: int
+
+    @property
+    def ready(self) -> bool:
+        """True when the stream runs with its partitions assigned and its state restored."""
+        return self.phase is Phase.RUNNING
+
+
+@dataclass
+class Progress:
+    """Thread-safe counters of one worker: the event loop and the producer thread write, the web thread reads.
+
+    Counters count what was committed, never what a transaction may still lose.
+    """
+
+    started_at: float = field(default_factory=time.time)
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._phase = Phase.STARTING
+        self._detail = ""
+        self._generation = -1
+        self._partitions: dict[tuple[str, int], PartitionProgress] = {}
+        self._events: Counter[str] = Counter()
+        self._dead_letters: Counter[str] = Counter()
+        self._ignored: Counter[str] = Counter()
+        self._checkpoints = 0
+        self._last_checkpoint_at: float | None = None
+        self._last_checkpoint_seconds: float | None = None
+        self._rebalances = 0
+
+    def enter(self, phase: Phase, detail: str = "") -> None:
+        """Say what the worker does now; `detail` is one line for a person."""
+        with self._lock:
+            self._phase = phase
+            self._detail = detail
+
+    def assigned(self, generation: int, positions: dict[tuple[str, int], int | None]) -> None:
+        """Replace the assignment: (topic, partition) to the committed position it starts from."""
+        with self._lock:
+            self._generation = generation
+            self._rebalances += 1
+            self._partitions = {
+                (topic, partition): PartitionProgress(topic, partition, read=position, committed=position)
+                for (topic, partition), position in positions.items()
+            }
+
+    def committed(
+        self,
+        positions: dict[tuple[str, int], int],
+        *,
+        events: Counter[str],
+        dead_letters: Counter[str],
+        ignored: Counter[str],
+        seconds: float,
+    ) -> None:
+        """Take over what one checkpoint committed; `seconds` is how long it took."""
+        with self._lock:
+            self._move(positions, "committed")
+            self._events.update(events)
+            self._dead_letters.update(dead_letters)
+            self._ignored.update(ignored)
+            self._checkpoints += 1
+            self._last_checkpoint_at = time.time()
+            self._last_checkpoint_seconds = seconds
+
+    def read(self, positions: dict[tuple[str, int], int]) -> None:
+        """Positions of the consumer: everything below has been handed to an agent."""
+        with self._lock:
+            self._move(positions, "read")
+
+    def ends(self, positions: dict[tuple[str, int], int]) -> None:
+        """End offsets (last stable offset) of assigned partitions."""
+        with self._lock:
+            self._move(positions, "end")
+
+    def snapshot(self) -> ProgressSnapshot:
+        """Return one consistent copy."""
+        with self._lock:
+            return ProgressSnapshot(
+                phase=self._phase,
+                detail=self._detail,
+                started_at=self.started_at,
+                generation=self._generation,
+                partitions=tuple(self._partitions[key] for key in sorted(self._partitions)),
+                events=dict(self._events),
+                dead_letters=dict(self._dead_letters),
+                ignored=dict(self._ignored),
+                checkpoints=self._checkpoints,
+                last_checkpoint_at=self._last_checkpoint_at,
+                last_checkpoint_seconds=self._last_checkpoint_seconds,
+                rebalances=self._rebalances,
+            )
+
+    def _move(self, positions: dict[tuple[str, int], int], name: str) -> None:
+        for key, offset in positions.items():
+            current = self._partitions.get(key)
+            if current is not None:
+                changed = {"read": current.read, "committed": current.committed, "end": current.end, name: offset}
+                self._partitions[key] = PartitionProgress(current.topic, current.partition, **changed)
