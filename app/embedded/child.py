@@ -17,7 +17,7 @@ from typing import IO, Self
 
 __all__ = ["ChildProcess"]
 
-_GUARD = 'read -r _; kill -9 -- "-$1"'
+_GUARD = 'read -r _; kill -s KILL -- "-$1"'
 _TAIL_BYTES = 16_384
 
 
