@@ -1,0 +1,103 @@
+"""The `mastery` command. Each command lives in a module of `app.commands`, loaded only when it is used."""
+
+import os
+import sys
+from importlib import import_module
+from typing import NamedTuple
+
+import click
+
+from app import __version__
+from app.errors import MasteryError
+
+__all__ = ["cli", "main"]
+
+
+class _Entry(NamedTuple):
+    """Where a command lives, and its line in the list of commands."""
+
+    module: str
+    summary: str
+
+
+# Each module has its command (or group) as the attribute `command`. The summaries stand here so that
+# `mastery --help` imports none of them.
+COMMANDS = {
+    "demo": _Entry("demo", "Show the whole way of sample events on an embedded broker."),
+    "broker": _Entry("broker", "Run the embedded broker in the foreground."),
+    "worker": _Entry("worker", "Run a stream worker."),
+    "topics": _Entry("topics", "List, make and check the topics."),
+    "schemas": _Entry("schemas", "List, check, register and export the Avro schemas."),
+    "send": _Entry("send", "Send events from a file to the raw topic."),
+    "tail": _Entry("tail", "Print a topic's records, decoded, as JSON lines."),
+    "dead-letters": _Entry("dead_letters", "Look at what could not be understood, and why."),
+    "status": _Entry("status", "Show how far the workers have come."),
+    "settings": _Entry("settings", "Explain every setting, its value and where that comes from."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is called, and not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order a newcomer meets them."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module, or return None for an unknown name."""
+        del ctx
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command: click.Command = import_module(f"app.commands.{entry.module}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from the table, importing none."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
+@click.version_option(__version__, prog_name="mastery")
+def cli() -> None:
+    """Turn Canvas Live Events into twelve typed Avro topics, exactly once.
+
+    Settings come from MASTERY_* variables; `mastery settings` explains them.
+    """
+    # Imported here: `--help` and `--version` need no settings.
+    from app.settings import unknown_variables
+
+    for name, meant in unknown_variables(os.environ).items():
+        guess = f" (did you mean {meant}?)" if meant else ""
+        click.echo(f"warning: {name} is not a setting{guess}", err=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong call or setting, 130 interrupted."""
+    try:
+        result = cli.main(args=arguments, prog_name="mastery", standalone_mode=False)
+    except MasteryError as error:
+        click.echo(f"error: {error}", err=True)
+        if error.hint:
+            click.echo(f"  -> {error.hint}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader (head, less) has enough. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    # A command may end with `ctx.exit(code)`, which click hands back as its result here.
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,375 @@
+"""Every setting of the project: read from `MASTERY_*` variables, described, checked before anything runs."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.errors import MasteryError
+
+__all__ = [
+    "SaslMechanism",
+    "SecurityProtocol",
+    "SettingInfo",
+    "Settings",
+    "SettingsError",
+    "describe",
+    "load_settings",
+    "unknown_variables",
+    "variable",
+]
+
+PREFIX = "MASTERY_"
+HIDDEN = "******"
+MEBIBYTE = 1024 * 1024
+
+
+class SettingsError(MasteryError):
+    """A setting that cannot be used. The message names the variable, never a secret's value."""
+
+    exit_code = 2
+
+
+class SecurityProtocol(StrEnum):
+    """How clients talk to the broker, in Kafka's own names."""
+
+    PLAINTEXT = "PLAINTEXT"
+    SSL = "SSL"
+    SASL_PLAINTEXT = "SASL_PLAINTEXT"
+    SASL_SSL = "SASL_SSL"
+
+    @property
+    def tls(self) -> bool:
+        """True when the connection is encrypted."""
+        return self in {SecurityProtocol.SSL, SecurityProtocol.SASL_SSL}
+
+    @property
+    def sasl(self) -> bool:
+        """True when clients log in with a name and a password."""
+        return self in {SecurityProtocol.SASL_PLAINTEXT, SecurityProtocol.SASL_SSL}
+
+
+class SaslMechanism(StrEnum):
+    """The login mechanisms that every client in use here knows."""
+
+    PLAIN = "PLAIN"
+    SCRAM_SHA_256 = "SCRAM-SHA-256"
+    SCRAM_SHA_512 = "SCRAM-SHA-512"
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _addresses(value: str) -> str:
+    """Accept `host:port[,host:port]`; IPv6 hosts stand in brackets."""
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    for part in parts:
+        host, _, port = part.rpartition(":")
+        if not host or "/" in host or not port.isdigit() or not 0 < int(port) < 65536:
+            message = "must be HOST:PORT, or several with commas between them"
+            raise ValueError(message)
+    if not parts:
+        message = "must name at least one HOST:PORT"
+        raise ValueError(message)
+    return ",".join(parts)
+
+
+def _topic_part(value: str) -> str:
+    """Kafka allows these characters and 249 of them; topics are named by a prefix and an event name."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,120}", value):
+        message = "must be 1 to 120 letters, digits, dots, underscores or hyphens"
+        raise ValueError(message)
+    return value
+
+
+def _absolute(value: Path) -> Path:
+    """Tie a relative folder to the folder the process was started in."""
+    return value.expanduser().resolve()
+
+
+def _http_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", value):
+        message = "must be an http:// or https:// address without a user name or password in it"
+        raise ValueError(message)
+    return value.rstrip("/")
+
+
+def _user_and_password(value: SecretStr) -> SecretStr:
+    if ":" not in value.get_secret_value():
+        message = "must be USER:PASSWORD"
+        raise ValueError(message)
+    return value
+
+
+def _readable_file(value: Path) -> Path:
+    resolved = _absolute(value)
+    if not resolved.is_file() or not os.access(resolved, os.R_OK):
+        message = "must be the path of a file that can be read"
+        raise ValueError(message)
+    return resolved
+
+
+TopicPart = Annotated[str, AfterValidator(_topic_part)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+ReadableFile = Annotated[Path, AfterValidator(_readable_file)]
+
+
+class Settings(BaseSettings):
+    """All settings of one process, frozen. Each is read from `MASTERY_<NAME>`; empty counts as unset."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", hide_input_in_errors=True
+    )
+
+    broker: Annotated[str, AfterValidator(_addresses)] = Field(
+        default="127.0.0.1:9092",
+        description="Kafka brokers to start from, for example kafka-1:9092,kafka-2:9092.",
+    )
+    app_id: TopicPart = Field(
+        default="mastery-stream",
+        description="Name of this application. With the topic prefix it names consumer group and transactions.",
+    )
+    topic_prefix: TopicPart = Field(
+        default="canvas.",
+        description="Put before every topic, subject and group name, for example canvas. or school.canvas.",
+    )
+    raw_topic: TopicPart | None = Field(
+        default=None,
+        description="Topic that holds the raw Live Events, if it is not <prefix>live-events.",
+    )
+    schema_registry_url: HttpUrl | None = Field(
+        default=None,
+        description="Confluent-compatible schema registry, for example http://registry:8081. Unset: workers "
+        "serve the schemas themselves.",
+    )
+    schema_registry_auth: Annotated[SecretStr, AfterValidator(_user_and_password)] | None = Field(
+        default=None, description="Login at the schema registry as USER:PASSWORD."
+    )
+    state_dir: Annotated[Path, AfterValidator(_absolute)] = Field(
+        default=Path(".mastery"),
+        validate_default=True,
+        description="Folder on a local disk for the state of one worker alone, for example /var/lib/mastery.",
+    )
+    web_host: str = Field(default="127.0.0.1", description="Address the worker's web server listens on.")
+    web_port: int = Field(
+        default=6066, ge=0, le=65535, description="Port of the worker's web server; 0 takes a free one."
+    )
+    web_advertised_url: HttpUrl | None = Field(
+        default=None,
+        description="Address under which the other workers reach this one's web server, for example "
+        "http://worker-1:6066. Unset: http://<web host>:<web port>.",
+    )
+    security_protocol: Annotated[SecurityProtocol, BeforeValidator(_upper)] = Field(
+        default=SecurityProtocol.PLAINTEXT,
+        description="How to talk to the broker: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.",
+    )
+    sasl_mechanism: Annotated[SaslMechanism, BeforeValidator(_upper)] = Field(
+        default=SaslMechanism.SCRAM_SHA_512,
+        description="Login mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.",
+    )
+    sasl_username: str | None = Field(default=None, description="User name at the broker.")
+    sasl_password: SecretStr | None = Field(default=None, description="Password at the broker.")
+    tls_ca_file: ReadableFile | None = Field(
+        default=None,
+        description="PEM file with the authorities that may sign the broker's certificate. Unset: the system's.",
+    )
+    tls_certificate_file: ReadableFile | None = Field(
+        default=None, description="PEM file with this client's certificate, where the broker asks for one."
+    )
+    tls_key_file: ReadableFile | None = Field(
+        default=None, description="PEM file with the private key of this client's certificate."
+    )
+    tls_key_password: SecretStr | None = Field(default=None, description="Password of the private key.")
+    session_timeout: float = Field(
+        default=15.0,
+        ge=1.0,
+        description="Seconds after which a silent worker is given up and its partitions go to another.",
+    )
+    startup_timeout: PositiveFloat = Field(
+        default=60.0, description="Seconds a starting worker waits for broker and schema registry to answer."
+    )
+    other_events: Annotated[Literal["ignore", "dead-letter"], BeforeValidator(_lower)] = Field(
+        default="ignore",
+        description="What becomes of documented events outside the twelve: ignore (and count) or dead-letter.",
+    )
+    pii: Annotated[Literal["keep", "drop"], BeforeValidator(_lower)] = Field(
+        default="keep",
+        description="Whether fields marked as personal data are written (keep) or nulled (drop).",
+    )
+    partitions: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=12, description="Partitions of every topic that is made; of the result topics for life."
+    )
+    replication_factor: Annotated[int, Field(ge=1, le=32)] | None = Field(
+        default=None,
+        description="Copies of every topic that is made, for example 3. Unset: the broker's default.",
+    )
+    min_insync_replicas: Annotated[int, Field(ge=1, le=32)] | None = Field(
+        default=None, description="min.insync.replicas of topics that are made. Unset: the broker's default."
+    )
+    raw_retention_days: PositiveInt = Field(default=14, description="Days the raw topic keeps events.")
+    dead_letter_retention_days: PositiveInt = Field(default=30, description="Days dead letters are kept.")
+    typed_retention_days: PositiveInt = Field(
+        default=400,
+        description="Days typed topics are kept; result and definition topics keep everything.",
+    )
+    max_message_bytes: int = Field(
+        default=MEBIBYTE,
+        ge=16 * 1024,
+        le=512 * MEBIBYTE,
+        description="Largest record of raw and typed topics; the dead-letter topic takes 1 MiB more.",
+    )
+    checkpoint_interval: PositiveFloat = Field(
+        default=0.025, description="Seconds between two checkpoints while there is little to do."
+    )
+    checkpoint_max_interval: PositiveFloat = Field(
+        default=0.5, description="Seconds after which a checkpoint is made whatever else there is to do."
+    )
+    checkpoint_max_records: PositiveInt = Field(
+        default=20_000, description="Input records after which a checkpoint is made."
+    )
+    fetch_max_records: PositiveInt = Field(
+        default=4_000, description="Most records of one partition that are worked on at a time."
+    )
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
+        default="INFO", description="Least severe log line that is written: DEBUG, INFO, WARNING or ERROR."
+    )
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        """Refuse halves of settings that only make sense together; the message names what is missing."""
+        if self.security_protocol.sasl:
+            for name in ("sasl_username", "sasl_password"):
+                if getattr(self, name) is None:
+                    message = f"{variable(name)} is needed with {self.security_protocol}"
+                    raise ValueError(message)
+        elif self.sasl_password is not None:
+            # Otherwise the login would be left out without a word, and the broker's answer would not tell.
+            message = f"{variable('sasl_password')} is set, but {variable('security_protocol')} is not SASL_*"
+            raise ValueError(message)
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            message = f"{variable('tls_certificate_file')} and {variable('tls_key_file')} are needed together"
+            raise ValueError(message)
+        if not self.security_protocol.tls and self.tls_ca_file is not None:
+            message = f"{variable('tls_ca_file')} is set, but {variable('security_protocol')} has no SSL"
+            raise ValueError(message)
+        if self.checkpoint_interval > self.checkpoint_max_interval:
+            message = f"{variable('checkpoint_interval')} is above {variable('checkpoint_max_interval')}"
+            raise ValueError(message)
+        return self
+
+    @property
+    def group_id(self) -> str:
+        """Consumer group of the workers, and the beginning of their transactional ids."""
+        return f"{self.topic_prefix}{self.app_id}"
+
+    @property
+    def raw_topic_name(self) -> str:
+        """Topic that the raw events come in on."""
+        return self.raw_topic or f"{self.topic_prefix}live-events"
+
+    @property
+    def dead_letter_topic(self) -> str:
+        """Topic of the records that could not be understood."""
+        return f"{self.topic_prefix}dead-letter"
+
+    @property
+    def schemas_topic(self) -> str:
+        """Compacted topic with the schemas and the mode (registry or local) of the typed topics."""
+        return f"{self.topic_prefix}schemas"
+
+    def typed_topic(self, event_name: str) -> str:
+        """Topic of one event, named by Canvas's own event name."""
+        return f"{self.topic_prefix}{event_name}"
+
+    def subject(self, topic: str) -> str:
+        """Registry subject of a topic's values (TopicNameStrategy)."""
+        return f"{topic}-value"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingInfo:
+    """One setting as a person sees it. `source` is `environment`, `argument` or `default`."""
+
+    name: str
+    env: str
+    value_shown: str
+    source: Literal["environment", "argument", "default"]
+    description: str
+
+
+def variable(name: str) -> str:
+    """Name of the environment variable of a setting."""
+    return f"{PREFIX}{name.upper()}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings from the environment; `overrides` (by field name) win over it.
+
+    Raises `SettingsError` with one line that names the variable.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problems = [_problem(detail["loc"], detail["msg"]) for detail in error.errors(include_input=False)]
+        raise SettingsError(
+            "; ".join(dict.fromkeys(problems)), hint="`mastery settings` explains every variable"
+        ) from None
+
+
+def _problem(location: tuple[int | str, ...], message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    if not location:
+        return text
+    text = text[:1].lower() + text[1:]
+    return f"{variable(str(location[0]))}: {text}"
+
+
+def describe(settings: Settings) -> list[SettingInfo]:
+    """Return every setting with its value and where that came from; secrets are shown as `******`."""
+    infos = []
+    for name, field in Settings.model_fields.items():
+        source: Literal["environment", "argument", "default"] = "default"
+        if name in settings.model_fields_set:
+            # Not case-sensitive, like pydantic-settings itself.
+            given = {key.upper() for key, value in os.environ.items() if value}
+            source = "environment" if variable(name) in given else "argument"
+        infos.append(
+            SettingInfo(
+                name, variable(name), _shown(getattr(settings, name)), source, field.description or ""
+            )
+        )
+    return infos
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    return HIDDEN if isinstance(value, SecretStr) else str(value)
+
+
+def unknown_variables(environ: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the `MASTERY_*` variables that are no setting, each with the setting that was probably meant."""
+    known = {variable(name) for name in Settings.model_fields}
+    unknown = sorted(key for key in environ if key.upper().startswith(PREFIX) and key.upper() not in known)
+    return {key: next(iter(get_close_matches(key.upper(), known, n=1)), None) for key in unknown}
