@@ -1,4 +1,4 @@
-"""The one place that turns settings into configurations of Kafka clients, and their errors into plain words."""
+"""The one place that turns settings into clients' configurations, and clients' errors into plain words."""
 
 import logging
 import ssl
@@ -63,8 +63,8 @@ class AccessDenied(BrokerFailure):
 class BrokerErrors:
     """Remembers what a client reports in the background: an `error_cb`.
 
-    A refused login or certificate never reaches the call that waits for it: that call only times out. The cause
-    comes through this callback alone.
+    A refused login or certificate never reaches the call that waits for it: that call only times out. The
+    cause comes through this callback alone.
     """
 
     def __init__(self) -> None:
@@ -123,7 +123,7 @@ def broker_failure(
     if cause.code() == KafkaError._SSL:  # noqa: SLF001
         return CertificateRefused(
             f"no TLS connection to the broker at {where}: {_tls_reason(cause)}{tried}",
-            hint="check MASTERY_TLS_CA_FILE (who signed the broker's) and MASTERY_TLS_CERTIFICATE_FILE (yours)",
+            hint="check MASTERY_TLS_CA_FILE (who signed the broker's) and MASTERY_TLS_CERTIFICATE_FILE",
         )
     if cause.code() in _DENIED:
         return AccessDenied(
@@ -132,7 +132,7 @@ def broker_failure(
     if cause.code() in _UNREACHABLE:
         return BrokerUnreachable(
             f"no Kafka broker answers at {where}{tried}",
-            hint="start it, or set MASTERY_BROKER (and MASTERY_SECURITY_PROTOCOL where it wants TLS or a login)",
+            hint="start it, or set MASTERY_BROKER (and MASTERY_SECURITY_PROTOCOL for TLS or a login)",
         )
     return BrokerFailure(f"the broker at {where} failed: {cause.str()}{tried}")
 
@@ -183,7 +183,7 @@ def _librdkafka_names(extra: dict[str, Any]) -> dict[str, Any]:
 def producer_config(
     settings: Settings, *, errors: BrokerErrors | None = None, **extra: Any
 ) -> dict[str, Any]:
-    """Return a producer's configuration: Java's partitioner, so that a key goes where other clients put it."""
+    """Return a producer's configuration: Java's partitioner, so that a key goes where others put it."""
     config = client_config(settings, errors=errors)
     config |= {
         "partitioner": "murmur2_random",

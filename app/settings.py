@@ -148,7 +148,7 @@ class Settings(BaseSettings):
     )
     app_id: TopicPart = Field(
         default="mastery-stream",
-        description="Name of this application. With the topic prefix it names consumer group and transactions.",
+        description="Name of this application; after the topic prefix, of consumer group and transactions.",
     )
     topic_prefix: TopicPart = Field(
         default="canvas.",
@@ -192,7 +192,7 @@ class Settings(BaseSettings):
     sasl_password: SecretStr | None = Field(default=None, description="Password at the broker.")
     tls_ca_file: ReadableFile | None = Field(
         default=None,
-        description="PEM file with the authorities that may sign the broker's certificate. Unset: the system's.",
+        description="PEM file with the authorities that sign the broker's certificate. Unset: the system's.",
     )
     tls_certificate_file: ReadableFile | None = Field(
         default=None, description="PEM file with this client's certificate, where the broker asks for one."
@@ -211,7 +211,7 @@ class Settings(BaseSettings):
     )
     other_events: Annotated[Literal["ignore", "dead-letter"], BeforeValidator(_lower)] = Field(
         default="ignore",
-        description="What becomes of documented events outside the twelve: ignore (and count) or dead-letter.",
+        description="What becomes of documented events outside the twelve: ignore (counted) or dead-letter.",
     )
     pii: Annotated[Literal["keep", "drop"], BeforeValidator(_lower)] = Field(
         default="keep",
@@ -230,8 +230,11 @@ class Settings(BaseSettings):
     raw_retention_days: PositiveInt = Field(default=14, description="Days the raw topic keeps events.")
     dead_letter_retention_days: PositiveInt = Field(default=30, description="Days dead letters are kept.")
     typed_retention_days: PositiveInt = Field(
-        default=400,
-        description="Days typed topics are kept; result and definition topics keep everything.",
+        default=400, description="Days typed topics are kept, apart from result and definition topics."
+    )
+    state_retention_days: PositiveInt | None = Field(
+        default=None,
+        description="Days result and definition topics are kept. Unset: for ever, as state is rebuilt from them.",
     )
     max_message_bytes: int = Field(
         default=MEBIBYTE,

@@ -1,0 +1,59 @@
+# The verbs of the project. Works with GNU make 3.81 (macOS) and newer.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+# Arguments for the command behind a verb: make demo ARGS=--exit
+ARGS   ?=
+# The newest Python that works here, unless given: make install PYTHON=/path/to/python3.12. A name on the PATH proves
+# little (version managers leave shims), so each is run once.
+PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
+	"$$p" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null \
+	&& echo "$$p" && break; done)
+
+.PHONY: help install demo lint format test test-kafka bench lock
+
+help: ## Say what the verbs do
+	@echo "make install | demo | lint | format | test | test-kafka | bench | lock    (ARGS=... is handed on)"
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' \
+		| while IFS='|' read -r verb what; do printf '%-13s %s\n' "$$verb" "$$what"; done
+
+install: $(STAMP) ## Make .venv with the locked packages and this project in it
+
+$(STAMP): requirements.lock pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then echo "error: no Python 3.11 to 3.14 found; give one: make install PYTHON=..." >&2; exit 1; fi
+	@if [ -x $(BIN)/python ]; then echo "bringing $(VENV) up to date"; \
+		else echo "making $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(VENV); fi
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: install ## Show the whole way of sample events on an embedded broker (Ctrl-C ends it; ARGS=--exit)
+	@exec $(BIN)/mastery demo $(ARGS)
+
+lint: install ## Check style, types and the released schemas
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install ## Put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: install ## Run every test that needs no real Kafka (the embedded broker stands in)
+	$(BIN)/python -m pytest -m "not kafka and not registry" $(ARGS)
+
+test-kafka: install ## Run the tests that need a real Kafka or schema registry (java and mvn)
+	$(BIN)/python -m pytest -m "kafka or registry" --broker kafka $(ARGS)
+
+bench: install ## Measure this router and its peers on real Kafka (long)
+	$(BIN)/python bench/fanout.py $(ARGS)
+
+lock: ## Resolve the dependencies anew and write requirements.lock
+	@rm -rf .cache/lock && $(PYTHON) -m venv .cache/lock
+	@.cache/lock/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@.cache/lock/bin/python -m pip install --quiet --disable-pip-version-check --group dev .
+	@{ sed -n '/^#/p' requirements.lock; .cache/lock/bin/python -m pip freeze --exclude mastery-stream; } > .cache/requirements.lock
+	@mv .cache/requirements.lock requirements.lock && rm -rf .cache/lock
