@@ -1,15 +1,20 @@
 """The contract: `avro/*.avsc` read, checked and made self-contained.
 
-A file holds one record. The record of an event carries `"mastery.event"`, and its file is named after the event; any
-other record is shared, and its file is named after the record (`event_metadata.avsc` holds `EventMetadata`). Files
-name shared records; the schemas given out here have them inlined at their first use, so each stands alone.
+A file holds one record. The record of an event carries `"mastery.event"`, and its file is named after the
+event; any other record is shared, and its file is named after the record (`event_metadata.avsc` holds
+`EventMetadata`). Files name shared records; the schemas given out here have them inlined at their first use,
+so each stands alone.
 
 Attributes of our own, kept in the registered schemas:
 
 * `mastery.event` (record): the event name;
-* `mastery.key` (record): templates of the Kafka record key, the first that can be filled counts, and `-` stands for a
-  root account that is not named;
+* `mastery.key` (record): templates of the Kafka record key; the first that can be filled counts, and `-`
+  stands for a root account that is not named;
 * `mastery.pii` (field): personal data, left out when `MASTERY_PII=drop`.
+
+Of Avro's types the contract uses string, long, double, boolean, timestamp-millis, arrays and records, and any
+of them nullable: `["null", T]` with default null. A field is nullable or has no default. All that is made
+from the contract relies on that.
 """
 
 import hashlib
@@ -21,17 +26,23 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import fastavro
-from fastavro.schema import SchemaParseException, UnknownType
-
 from app.errors import MasteryError
 
-__all__ = ["NAMESPACE", "Contract", "ContractError", "EventSchema", "contract_root", "load_contract", "local_schema_id"]
+__all__ = [
+    "NAMESPACE",
+    "Contract",
+    "ContractError",
+    "EventSchema",
+    "contract_root",
+    "load_contract",
+    "local_schema_id",
+]
 
 NAMESPACE = "mastery_stream.canvas"
 
-_PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
-_NAMED = frozenset({"record", "enum", "fixed"})
+_PRIMITIVES = ("string", "long", "double", "boolean")
+_UNUSED_PRIMITIVES = ("null", "int", "float", "bytes")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class ContractError(MasteryError):
@@ -42,8 +53,8 @@ class ContractError(MasteryError):
 class EventSchema:
     """The Avro schema of one event.
 
-    `schema` is self-contained and of plain JSON types, with docs and `mastery.*` attributes; `text` is the same as the
-    JSON that is registered; `local_id` is what frames the records when there is no schema registry.
+    `schema` is self-contained and of plain JSON types, with docs and `mastery.*` attributes; `text` is the
+    same as the JSON that is registered; `local_id` frames the records when there is no schema registry.
     """
 
     event_name: str
@@ -70,21 +81,24 @@ def contract_root() -> Path:
 def load_contract(root: Path | None = None) -> Contract:
     """Read `<root>/avro/*.avsc`; `root` is `contract_root()` unless given.
 
-    Raises ContractError, naming the file, when a file is unreadable, misnamed, defines a name twice, or refers to a
-    record that no file defines.
+    Raises ContractError, naming the file, when a file is unreadable, misnamed, uses more of Avro than the
+    contract does, defines a name twice, or refers to a record that no file defines.
     """
     folder = (contract_root() if root is None else root) / "avro"
-    files = {path: _read(path) for path in sorted(folder.glob("*.avsc"))}
-    owners: dict[str, Path] = {}
-    for path, record in files.items():
-        _check_file(path, record)
-        for name in _defined_names(record):
-            if (other := owners.setdefault(name, path)) is not path or name in _PRIMITIVES:
-                raise ContractError(f"{path.name}: the name {name} is taken by {other.name}")
+    files = {path.name: _read(path) for path in sorted(folder.glob("*.avsc"))}
+    owners: dict[str, str] = {}
+    for file, record in files.items():
+        _check_file_name(file, record)
+        for name in _defined_names(record, file):
+            if name in owners:
+                raise ContractError(f"{file}: the name {name} is taken by {owners[name]}")
+            owners[name] = file
     shared = {record["name"]: record for record in files.values() if "mastery.event" not in record}
-    events = [_event(path, record, shared) for path, record in files.items() if "mastery.event" in record]
+    events = [_event(file, record, shared) for file, record in files.items() if "mastery.event" in record]
     if not events:
-        raise ContractError(f"no event schema in {folder}", hint="install the package again, or run from a checkout")
+        raise ContractError(
+            f"no event schema in {folder}", hint="install the package again, or run from a checkout"
+        )
     events.sort(key=lambda event: event.event_name)
     return Contract(MappingProxyType({event.event_name: event for event in events}))
 
@@ -92,8 +106,8 @@ def load_contract(root: Path | None = None) -> Contract:
 def local_schema_id(schema: Any) -> int:
     """31 bits of the SHA-256 of the schema as JSON: keys sorted, no blanks, `doc` attributes left out.
 
-    The whole schema counts, not Avro's Parsing Canonical Form, which drops logical types and defaults: two schemas
-    that decode differently never share an id by construction. 31 bits, because Confluent's framing reads a signed int.
+    The whole schema counts, not Avro's Parsing Canonical Form: that drops logical types and defaults, so
+    schemas that decode differently would share an id. 31 bits, because clients read a signed integer.
     """
     text = json.dumps(_without_docs(schema), sort_keys=True, separators=(",", ":"))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") & 0x7FFF_FFFF
@@ -104,70 +118,93 @@ def _read(path: Path) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ContractError(f"{path.name}: not readable as JSON ({error})") from error
-    if not isinstance(record, dict) or record.get("type") != "record" or not isinstance(record.get("name"), str):
+    if not isinstance(record, dict) or record.get("type") != "record":
         raise ContractError(f"{path.name}: holds no Avro record")
     return record
 
 
-def _check_file(path: Path, record: dict[str, Any]) -> None:
+def _check_file_name(file: str, record: dict[str, Any]) -> None:
     if record.get("namespace") != NAMESPACE:
-        raise ContractError(f"{path.name}: the namespace must be {NAMESPACE}")
+        raise ContractError(f"{file}: the namespace must be {NAMESPACE}")
     event = record.get("mastery.event")
-    stem, wanted_name = path.name.removesuffix(".avsc"), _camel_case(path.name.removesuffix(".avsc"))
-    if event is not None and event != stem:
-        raise ContractError(f"{path.name}: the file of the event {event} must be named {event}.avsc")
-    if record["name"] != wanted_name:
-        raise ContractError(f"{path.name}: the record must be named {wanted_name}")
+    if event is not None and file != f"{event}.avsc":
+        raise ContractError(f"{file}: the file of the event {event} must be named {event}.avsc")
+    name = _camel_case(file.removesuffix(".avsc"))
+    if record.get("name") != name:
+        raise ContractError(f"{file}: the record must be named {name}")
 
 
 def _camel_case(name: str) -> str:
     return "".join(word[:1].upper() + word[1:] for word in re.split(r"[._]", name))
 
 
-def _defined_names(schema: Any) -> Iterator[str]:
-    """Names that a schema defines, one as often as it is defined."""
-    if isinstance(schema, list):
-        for branch in schema:
-            yield from _defined_names(branch)
-    elif isinstance(schema, dict):
-        if schema["type"] in _NAMED:
-            yield schema["name"]
-        for field in schema.get("fields", ()):
-            yield from _defined_names(field["type"])
-        for part in ("items", "values"):
-            yield from _defined_names(schema.get(part))
+def _defined_names(schema: Any, path: str) -> Iterator[str]:
+    """Names that a schema defines, one as often as it is defined; refuses what the contract does not use."""
+    match schema:
+        case str() if schema not in _UNUSED_PRIMITIVES:
+            return
+        case {"type": "long", "logicalType": "timestamp-millis"}:
+            return
+        case {"type": "array", "items": items}:
+            yield from _defined_names(items, path + "[]")
+        case {"type": "record", "name": str(name), "fields": list(fields)} if _NAME.fullmatch(name):
+            yield name
+            names = [field.get("name") for field in fields]
+            if len(set(names)) < len(names):
+                raise ContractError(f"{path}: {name} has two fields of one name")
+            for field in fields:
+                yield from _names_in_field(field, path)
+        case _:
+            raise ContractError(f"{path}: a type that the contract does not use")
 
 
-def _event(path: Path, record: dict[str, Any], shared: Mapping[str, dict[str, Any]]) -> EventSchema:
-    schema = _inline(record, shared, set())
-    try:
-        fastavro.parse_schema(json.loads(json.dumps(schema)))
-    except UnknownType as error:
-        raise ContractError(f"{path.name}: refers to {error.name}, which no file defines") from error
-    except (SchemaParseException, KeyError, TypeError, ValueError) as error:
-        raise ContractError(f"{path.name}: not a valid Avro schema ({error})") from error
+def _names_in_field(field: Any, path: str) -> Iterator[str]:
+    match field:
+        case {"name": str(name)} if not _NAME.fullmatch(name):
+            raise ContractError(f"{path}: {name} is not a field name in Avro")
+        case {"name": str(name), "type": ["null", schema], "default": None}:
+            yield from _defined_names(schema, f"{path}: {name}")
+        case {"name": str(name), "type": str() | dict() as schema} if "default" not in field:
+            yield from _defined_names(schema, f"{path}: {name}")
+        case _:
+            raise ContractError(f"{path}: a field must be nullable with default null, or have no default")
+
+
+def _event(file: str, record: dict[str, Any], shared: Mapping[str, dict[str, Any]]) -> EventSchema:
+    schema = _Inliner(file, shared).inline(record)
     text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
     return EventSchema(record["mastery.event"], record["name"], schema, text, local_schema_id(schema))
 
 
-def _inline(schema: Any, shared: Mapping[str, dict[str, Any]], defined: set[str]) -> Any:
-    """A deep copy in which the first reference to each shared record is its definition."""
-    if isinstance(schema, str):
-        name = schema.removeprefix(NAMESPACE + ".")
-        if name in shared and name not in defined:
-            return _inline(shared[name], shared, defined)
-        return schema
-    if isinstance(schema, list):
-        return [_inline(branch, shared, defined) for branch in schema]
-    if schema["type"] in _NAMED:
-        defined.add(schema["name"])
-    copy = {}
-    for key, value in schema.items():
-        if key == "fields":
-            copy[key] = [field | {"type": _inline(field["type"], shared, defined)} for field in value]
-        else:
-            copy[key] = _inline(value, shared, defined) if key in ("items", "values") else value
-    return copy
+class _Inliner:
+    """Makes one schema self-contained: the first reference to a shared record becomes its definition."""
+
+    def __init__(self, file: str, shared: Mapping[str, dict[str, Any]]) -> None:
+        self._file = file
+        self._shared = shared
+        self._defined: set[str] = set()
+
+    def inline(self, schema: Any) -> Any:
+        """A copy of `schema`, deep as far as types go."""
+        if isinstance(schema, str):
+            return self._inline_name(schema)
+        if isinstance(schema, list):
+            return [self.inline(branch) for branch in schema]
+        if schema["type"] == "record":
+            self._defined.add(schema["name"])
+            fields = [field | {"type": self.inline(field["type"])} for field in schema["fields"]]
+            return schema | {"fields": fields}
+        if schema["type"] == "array":
+            return schema | {"items": self.inline(schema["items"])}
+        return dict(schema)
+
+    def _inline_name(self, reference: str) -> Any:
+        name = reference.removeprefix(NAMESPACE + ".")
+        if name in _PRIMITIVES or name == "null" or name in self._defined:
+            return reference
+        if name not in self._shared:
+            raise ContractError(f"{self._file}: refers to {reference}, which no file defines")
+        return self.inline(self._shared[name])
 
 
 def _without_docs(schema: Any) -> Any:

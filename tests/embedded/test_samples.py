@@ -64,6 +64,7 @@ def _check(value: object, schema: object, path: str) -> None:
         for item in value:
             _check(item, schema["items"], f"{path}[]")
     elif isinstance(schema, dict):
-        assert schema["logicalType"] == "timestamp-millis" and isinstance(value, str), path
+        assert schema["logicalType"] == "timestamp-millis", path
+        assert isinstance(value, str), path
     else:
         assert fastavro.validate(value, schema, raise_errors=False), path

@@ -1,4 +1,4 @@
-"""The examples that Canvas's documentation gives of the twelve events, one JSON file each (see README.md there)."""
+"""The examples that Canvas's documentation gives of the twelve events, one JSON file each (see README.md)."""
 
 import json
 from dataclasses import dataclass
