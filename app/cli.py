@@ -20,7 +20,7 @@ class _Entry(NamedTuple):
     summary: str
 
 
-# Each module has its command (or group) as the attribute `command`. The summaries stand here so that
+# Each module has its command (or group) under its own name. The summaries stand here so that
 # `mastery --help` imports none of them.
 COMMANDS = {
     "demo": _Entry("demo", "Show the whole way of sample events on an embedded broker."),
@@ -50,7 +50,7 @@ class LazyGroup(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        command: click.Command = import_module(f"app.commands.{entry.module}").command
+        command: click.Command = getattr(import_module(f"app.commands.{entry.module}"), entry.module)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
