@@ -52,6 +52,7 @@ class ProgressSnapshot:
     dead_letters: dict[str, int]
     ignored: dict[str, int]
     checkpoints: int
+    checkpoint_seconds: float
     last_checkpoint_at: float | None
     last_checkpoint_seconds: float | None
     rebalances: int
@@ -81,6 +82,7 @@ class Progress:
         self._dead_letters: Counter[str] = Counter()
         self._ignored: Counter[str] = Counter()
         self._checkpoints = 0
+        self._checkpoint_seconds = 0.0
         self._last_checkpoint_at: float | None = None
         self._last_checkpoint_seconds: float | None = None
         self._rebalances = 0
@@ -117,6 +119,7 @@ class Progress:
             self._dead_letters.update(dead_letters)
             self._ignored.update(ignored)
             self._checkpoints += 1
+            self._checkpoint_seconds += seconds
             self._last_checkpoint_at = time.time()
             self._last_checkpoint_seconds = seconds
 
@@ -143,6 +146,7 @@ class Progress:
                 dead_letters=dict(self._dead_letters),
                 ignored=dict(self._ignored),
                 checkpoints=self._checkpoints,
+                checkpoint_seconds=self._checkpoint_seconds,
                 last_checkpoint_at=self._last_checkpoint_at,
                 last_checkpoint_seconds=self._last_checkpoint_seconds,
                 rebalances=self._rebalances,

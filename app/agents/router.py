@@ -1,0 +1,114 @@
+"""The router: raw Canvas events of one batch in, typed records and dead letters out."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.deadletter import dead_letter_headers
+from app.events.errors import ErrorKind, EventIgnored, EventRefused
+from app.stream.application import StreamApp
+from app.stream.batch import Output, RawRecord, RecordBatch
+
+__all__ = ["Route", "Router", "add_router"]
+
+#: Bytes that Kafka's own framing of a record can take, rounded up: 61 for the batch, 21 for the record's varints.
+_FRAMING = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where records of one event go and how their bytes are made. `encode_ascii` is the fast path for pure ASCII."""
+
+    event_name: str
+    topic: str
+    key: Callable[[Any], bytes]
+    encode: Callable[[Any], bytes]
+    encode_ascii: Callable[[Any], bytes]
+
+
+class Router:
+    """Turns a batch into its output. Pure but for the clock; raises nothing for whatever a record holds."""
+
+    def __init__(
+        self,
+        decode: Callable[[bytes | None], Any],
+        routes: Mapping[type, Route],
+        *,
+        dead_letter_topic: str,
+        max_message_bytes: int,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._decode = decode
+        self._routes = routes
+        self._dead_letter_topic = dead_letter_topic
+        self._max_bytes = max_message_bytes - _FRAMING
+        self._clock = clock
+
+    def __call__(self, batch: RecordBatch) -> Output:
+        """Return typed records for the events, dead letters for what is refused; ignored events are counted.
+
+        A typed record carries the raw record's timestamp, or now if that lies in the future: brokers refuse times more
+        than an hour ahead, and one such event must not stop the worker.
+        """
+        output = Output()
+        typed, events = output.typed.append, output.events
+        decode, routes, max_bytes = self._decode, self._routes, self._max_bytes
+        now = self._clock() // 1_000_000
+        for record in batch.records:
+            value = record.value
+            try:
+                event = decode(value)
+                route = routes[event.__class__]
+                # Strings of an event whose bytes are ASCII are ASCII too, unless it spells others as \uXXXX.
+                if value.isascii() and b"\\u" not in value:  # type: ignore[union-attr]
+                    encoded = route.encode_ascii(event)
+                else:
+                    encoded = route.encode(event)
+                key = route.key(event)
+                if len(encoded) + len(key) > max_bytes:
+                    raise EventRefused(ErrorKind.TOO_LARGE, "")
+            except EventRefused as refusal:
+                self._refuse(output, batch, record, refusal, now)
+            except EventIgnored as ignored:
+                output.ignored[ignored.event_name] += 1
+            else:
+                typed((route.topic, encoded, key, -1, None, _timestamp(record.timestamp, now)))
+                events[route.event_name] += 1
+        return output
+
+    def _refuse(
+        self, output: Output, batch: RecordBatch, record: RawRecord, refusal: EventRefused, now: int
+    ) -> None:
+        headers = dead_letter_headers(
+            record.headers,
+            kind=refusal.kind,
+            exception=type(refusal).__name__,
+            message=str(refusal),
+            topic=batch.topic,
+            partition=batch.partition,
+            offset=record.offset,
+        )
+        timestamp = _timestamp(record.timestamp, now)
+        output.dead.append((self._dead_letter_topic, record.value, record.key, timestamp, headers))
+        output.dead_letters[refusal.kind] += 1
+
+
+def _timestamp(timestamp: int | None, now: int) -> int:
+    """Clamp to (0, now] in milliseconds; none at all (-1) is now. librdkafka takes 0 for 'now', so 1970 is 1."""
+    if timestamp is None or timestamp < 0 or timestamp > now:
+        return now
+    return timestamp or 1
+
+
+def add_router(app: StreamApp, topic: str, router: Callable[[], Router]) -> None:
+    """Register the agent that routes `topic`; `router` is asked for when the agent starts."""
+    raw = app.topic(topic, key_serializer="raw", value_serializer="raw")
+
+    @app.agent(raw, name="router")
+    async def route(stream: Any) -> None:
+        process = router()
+        async for event in stream.noack().events():
+            batch: RecordBatch = event.value
+            if app.checkpointer.is_current(batch.assignment):
+                await app.checkpointer.write(batch, process(batch))

@@ -1,0 +1,137 @@
+"""The Faust app of a worker, with the stream core in place of Faust's delivery."""
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import faust
+from mode.supervisors import CrashingSupervisor
+
+from app.stream.batch import Assignment
+from app.stream.checkpoint import Checkpointer
+from app.stream.errors import CheckpointFailed
+from app.stream.offsets import StableOffsets
+from app.stream.producer import TransactionalProducer
+from app.stream.progress import Phase, Progress
+from app.stream.recovery import StreamTableManager
+from app.stream.transport import BatchConsumer, StreamTransport
+
+__all__ = ["Delivery", "StreamApp"]
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a failed worker has for leaving the group in good order before it is ended all the same.
+_LAST_BREATH = 10.0
+
+
+class Delivery(Protocol):
+    """What an app needs before its first record, made by `prepare` once the broker has been checked."""
+
+    @property
+    def producer(self) -> TransactionalProducer: ...
+    @property
+    def stable_offsets(self) -> StableOffsets: ...
+
+
+class StreamApp(faust.App):
+    """A Faust app whose agents get `RecordBatch`es and write through `checkpointer`.
+
+    `prepare` runs once, before anything connects for good: either the caller runs it beforehand (`prepare_now`), or the
+    app does in a thread when Faust starts it.
+    """
+
+    checkpointer: Checkpointer
+    stable_offsets: StableOffsets
+    consumer: BatchConsumer
+
+    def __init__(
+        self,
+        group_id: str,
+        *,
+        progress: Progress,
+        prepare: Callable[[], Delivery],
+        checkpoint_interval: float,
+        options: Mapping[str, Any],
+    ) -> None:
+        self.progress = progress
+        self.failure: CheckpointFailed | None = None
+        self._prepare = prepare
+        self._delivery: Delivery | None = None
+        self._checkpoint_interval = checkpoint_interval
+        self._crash: asyncio.Task[None] | None = None
+        super().__init__(
+            group_id,
+            store="memory://",
+            web_enabled=False,
+            # Topics are declared by `mastery topics apply`, never by accident.
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            consumer_auto_offset_reset="earliest",
+            # Each message is a whole batch: a few in the queue keep the agent busy, more would only hold memory.
+            stream_buffer_maxsize=4,
+            # An agent that fails must not be restarted with the next batch: its own would be lost.
+            agent_supervisor=CrashingSupervisor,
+            TableManager=StreamTableManager,
+            recovery_consistency_check=False,
+            **options,
+        )
+
+    def prepare_now(self) -> None:
+        """Run `prepare`, if it has not run yet. Blocks.
+
+        Raises:
+            MasteryError: something is missing or wrong; the message says what to do.
+        """
+        if self._delivery is None:
+            self._delivery = self._prepare()
+
+    async def on_first_start(self) -> None:
+        """Prepare, fence what an earlier run of this worker left open, then let Faust start."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self.prepare_now)
+        assert self._delivery is not None
+        self.stable_offsets = self._delivery.stable_offsets
+        self.checkpointer = Checkpointer(
+            self._delivery.producer,
+            self.progress,
+            self.conf.id,
+            interval=self._checkpoint_interval,
+            on_failure=self._on_checkpoint_failed,
+        )
+        self.progress.enter(Phase.JOINING, "waiting for partitions")
+        await super().on_first_start()
+
+    async def on_stop(self) -> None:
+        """Stop as Faust does (the last checkpoint is part of it)."""
+        self.progress.enter(Phase.STOPPING if self.failure is None else Phase.FAILED)
+        await super().on_stop()
+        self.checkpointer.close()
+
+    def on_revoked(self) -> None:
+        """A rebalance has begun."""
+        self.progress.enter(Phase.JOINING, "rebalancing")
+
+    def on_taken_over(self, assignment: Assignment, positions: Mapping[tuple[str, int], int]) -> None:
+        """The partitions of an assignment are about to be read."""
+        self.progress.assigned(assignment.generation, dict(positions))
+        self.progress.enter(Phase.RUNNING)
+        log.info("running with %d partitions in generation %d", len(positions), assignment.generation)
+
+    def _on_checkpoint_failed(self, error: CheckpointFailed) -> None:
+        """End the process. A restart takes up where the last commit was."""
+        self.failure = error
+        self.progress.enter(Phase.FAILED, str(error))
+        log.error("%s; stopping, a restart goes on from the last commit", error)
+        watchdog = threading.Timer(_LAST_BREATH, os._exit, (1,))
+        watchdog.daemon = True
+        watchdog.start()
+        self._crash = asyncio.get_running_loop().create_task(self.crash(error))
+
+    def _new_transport(self) -> StreamTransport:
+        return StreamTransport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> StreamTransport:
+        return StreamTransport(self.conf.broker_producer, self)

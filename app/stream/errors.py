@@ -1,0 +1,41 @@
+"""What can end a worker's stream. Every one of them is safe: what was not committed is read again."""
+
+from app.errors import MasteryError
+
+__all__ = [
+    "CheckpointFailed",
+    "GroupMetadataMismatch",
+    "OffsetBeyondEnd",
+    "OffsetWentBack",
+    "ProducerFenced",
+    "StreamError",
+    "TakeOverFailed",
+]
+
+
+class StreamError(MasteryError):
+    """Base of the errors in the stream core."""
+
+
+class CheckpointFailed(StreamError):
+    """A transaction could not be committed and was given up. A restart goes on from the last commit."""
+
+
+class ProducerFenced(CheckpointFailed):
+    """Another producer with the same transactional.id, or the group's next generation, has taken over."""
+
+
+class TakeOverFailed(StreamError):
+    """The committed offsets of newly assigned partitions could not be read."""
+
+
+class OffsetBeyondEnd(StreamError):
+    """A committed offset lies beyond the end of its partition: the topic was made anew."""
+
+
+class OffsetWentBack(StreamError):
+    """A partition delivered a record below the position that was asked for."""
+
+
+class GroupMetadataMismatch(StreamError):
+    """librdkafka's layout of consumer-group metadata is not the one that this code writes."""

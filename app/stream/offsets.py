@@ -1,0 +1,86 @@
+"""Where to start reading: stable committed offsets, checked against what the partitions hold."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicPartition
+
+from app.stream.errors import OffsetBeyondEnd, TakeOverFailed
+
+__all__ = ["StableOffsets"]
+
+log = logging.getLogger(__name__)
+
+#: Seconds. Above the transaction time-out of the worker that was there before: its open offsets are stable by then.
+_TIMEOUT = 30.0
+
+
+class StableOffsets:
+    """Reads a group's committed offsets through librdkafka, without being a member of the group.
+
+    aiokafka does not ask for stable offsets (KIP-447): it would return the one before a transaction that is about to be
+    committed, and the next owner would process those records a second time. librdkafka waits for the transaction's end.
+    """
+
+    def __init__(self, config: Mapping[str, Any], group_id: str) -> None:
+        self._config = {
+            **config,
+            "group.id": group_id,
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            # For the wait on an open transaction: asked again this often.
+            "retry.backoff.ms": 50,
+        }
+
+    def positions(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """Return the offset of the next record to process for each (topic, partition). Blocks.
+
+        A partition without a commit starts at its beginning. Where retention has deleted records that were never
+        read, that is logged with their number, and reading starts at what is left.
+
+        Raises:
+            OffsetBeyondEnd: the topic was deleted and made anew under the group's commits.
+            TakeOverFailed: the broker did not answer.
+        """
+        wanted = [TopicPartition(topic, partition) for topic, partition in partitions]
+        if not wanted:
+            return {}
+        consumer = Consumer(self._config)
+        try:
+            committed = consumer.committed(wanted, timeout=_TIMEOUT)
+            return {
+                (entry.topic, entry.partition): self._position(entry, *self._watermarks(consumer, entry))
+                for entry in committed
+            }
+        except KafkaException as error:
+            raise TakeOverFailed(f"the group's committed offsets could not be read: {error.args[0].name()}") from error
+        finally:
+            consumer.close()
+
+    @staticmethod
+    def _watermarks(consumer: Consumer, entry: TopicPartition) -> tuple[int, int]:
+        if entry.error is not None:
+            raise KafkaException(entry.error)
+        low, high = consumer.get_watermark_offsets(TopicPartition(entry.topic, entry.partition), timeout=_TIMEOUT)
+        return low, high
+
+    @staticmethod
+    def _position(entry: TopicPartition, low: int, high: int) -> int:
+        if entry.offset == OFFSET_INVALID:
+            return low
+        if entry.offset > high:
+            raise OffsetBeyondEnd(
+                f"the committed offset {entry.offset} of {entry.topic} partition {entry.partition} lies beyond its end {high}:"
+                " the topic was deleted and made anew",
+                hint="delete the consumer group's offsets (kafka-consumer-groups --reset-offsets --to-earliest), then start",
+            )
+        if entry.offset < low:
+            log.error(
+                "%d records of %s partition %d were deleted by retention before they were read",
+                low - entry.offset,
+                entry.topic,
+                entry.partition,
+            )
+            return low
+        return int(entry.offset)

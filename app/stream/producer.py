@@ -1,0 +1,159 @@
+"""The one transactional producer of a worker."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+
+from app.stream.batch import Output
+from app.stream.errors import CheckpointFailed, ProducerFenced
+
+__all__ = ["TRANSACTION_TIMEOUT", "TransactionalProducer"]
+
+log = logging.getLogger(__name__)
+
+#: Seconds. What a killed worker left open is aborted by the broker after this long, and holds up the next owner of
+#: its partitions (who waits for stable offsets) until then. librdkafka gives up a message after the same time.
+TRANSACTION_TIMEOUT = 10.0
+
+#: Seconds for one blocking call. Above the transaction's time-out, so that it is the broker that decides.
+_CALL_TIMEOUT = 15.0
+
+#: A transaction is bounded by the batches of one checkpoint; this is only a ceiling for the local queue.
+_QUEUE_KBYTES = 512 * 1024
+
+_FENCED = frozenset(
+    {
+        KafkaError._FENCED,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.FENCED_INSTANCE_ID,
+        KafkaError.REBALANCE_IN_PROGRESS,
+    }
+)
+
+
+class TransactionalProducer:
+    """Writes the output of batches and commits it together with the offsets of their input.
+
+    Not thread-safe by itself: `begin` and `produce` belong to the event loop, the blocking `commit` to one executor
+    thread, and the checkpoint never lets them overlap.
+    """
+
+    def __init__(self, config: Mapping[str, Any], transactional_id: str, *, max_message_bytes: int) -> None:
+        timeout_ms = int(TRANSACTION_TIMEOUT * 1000)
+        self.transactional_id = transactional_id
+        self._producer = Producer(
+            {
+                **config,
+                "transactional.id": transactional_id,
+                "transaction.timeout.ms": timeout_ms,
+                "message.timeout.ms": timeout_ms,
+                # A frozen broker must not hold a request for the default 60 s: seen to pause 3-4 s this way.
+                "socket.timeout.ms": 10_000,
+                "request.timeout.ms": 5_000,
+                "partitioner": "murmur2_random",
+                "compression.type": "lz4",
+                "linger.ms": 5,
+                "message.max.bytes": max_message_bytes,
+                "queue.buffering.max.messages": 1_000_000,
+                "queue.buffering.max.kbytes": _QUEUE_KBYTES,
+            }
+        )
+
+    def init(self) -> None:
+        """Take over the transactional.id: fences an earlier holder and aborts what it left open. Blocks."""
+        self._call(self._producer.init_transactions, "init_transactions")
+
+    def begin(self) -> None:
+        """Open a transaction (local, returns at once)."""
+        self._call(self._producer.begin_transaction, "begin_transaction", timed=False)
+
+    def produce(self, output: Output) -> None:
+        """Hand records over to librdkafka. Waits for room when its queue is full; never drops one."""
+        produce = self._producer.produce
+        for arguments in output.typed:
+            try:
+                produce(*arguments)
+            except BufferError:
+                self._produce_when_room(*arguments)
+        for topic, value, key, timestamp, headers in output.dead:
+            try:
+                produce(topic, value, key, -1, None, timestamp, headers)
+            except BufferError:
+                self._produce_when_room(topic, value, key, -1, None, timestamp, headers)
+        self._producer.poll(0)
+
+    def commit(self, positions: Mapping[tuple[str, int], int], group_metadata: bytes) -> None:
+        """Commit the open transaction with the input's positions. Blocks; 30-60 ms on a broker at rest.
+
+        Raises:
+            ProducerFenced: another generation or another holder of the transactional.id owns the input now.
+            CheckpointFailed: anything else that keeps the transaction from being committed.
+        """
+        self.flush()
+        self.send_offsets(positions, group_metadata)
+        self.end()
+
+    def flush(self) -> None:
+        """Wait until every record of the transaction is with the broker, or has failed for good."""
+        deadline = time.monotonic() + _CALL_TIMEOUT
+        while self._producer.flush(1.0):
+            if time.monotonic() > deadline:
+                raise CheckpointFailed("records could not be delivered to the broker in time")
+
+    def send_offsets(self, positions: Mapping[tuple[str, int], int], group_metadata: bytes) -> None:
+        """Add the positions of the input to the transaction, in the name of one group generation."""
+        offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in positions.items()]
+        self._call(
+            lambda timeout: self._producer.send_offsets_to_transaction(offsets, group_metadata, timeout),
+            "send_offsets_to_transaction",
+        )
+
+    def end(self) -> None:
+        """Commit: the broker makes records and offsets visible together."""
+        self._call(self._producer.commit_transaction, "commit_transaction")
+
+    def abort(self) -> None:
+        """Give up the open transaction, if there is one. Never raises: the broker aborts it later anyway."""
+        try:
+            self._producer.abort_transaction(_CALL_TIMEOUT / 3)
+        except KafkaException as error:
+            log.warning("could not abort the transaction (%s); the broker will, after its time-out", _name(error))
+
+    def _produce_when_room(self, *arguments: Any) -> None:
+        deadline = time.monotonic() + _CALL_TIMEOUT
+        while True:
+            self._producer.poll(0.05)
+            try:
+                self._producer.produce(*arguments)
+            except BufferError:
+                if time.monotonic() > deadline:
+                    raise CheckpointFailed("the producer's queue stays full: the broker takes no records") from None
+            else:
+                return
+
+    def _call(self, call: Callable[..., Any], name: str, *, timed: bool = True) -> None:
+        """Make one transactional call; repeat it while librdkafka says that it may be repeated."""
+        deadline = time.monotonic() + _CALL_TIMEOUT
+        while True:
+            try:
+                call(max(1.0, deadline - time.monotonic())) if timed else call()
+            except KafkaException as error:
+                cause: KafkaError = error.args[0]
+                if cause.retriable() and not cause.fatal() and time.monotonic() < deadline:
+                    continue
+                kind = ProducerFenced if cause.code() in _FENCED else CheckpointFailed
+                raise kind(f"{name} failed: {_name(error)}") from error
+            else:
+                return
+
+
+def _name(error: KafkaException) -> str:
+    """Return the code's name alone: librdkafka's text can hold group and member ids."""
+    cause = error.args[0]
+    name: str = cause.name() if isinstance(cause, KafkaError) else type(error).__name__
+    return name

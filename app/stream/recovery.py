@@ -1,0 +1,73 @@
+"""What happens between an assignment and the first record: take over the partitions, then let the flow resume.
+
+In the place of faust.tables.recovery, which gives up silently when a step takes too long (mode reports a time-out as
+'stopped'), applies changelog records one by one, and calls a failed table hook ready.
+"""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from faust.tables.manager import TableManager
+from faust.tables.recovery import Recovery
+from mode import Service
+
+if TYPE_CHECKING:
+    from app.stream.application import StreamApp
+
+__all__ = ["StreamRecovery", "StreamTableManager"]
+
+log = logging.getLogger(__name__)
+
+
+class StreamRecovery(Recovery):
+    """Runs after each rebalance. An exception here ends the worker: it never runs on with partitions half taken."""
+
+    app: "StreamApp"
+
+    @Service.task
+    async def _restart_recovery(self) -> None:
+        while not self.should_stop:
+            if await self.wait_for_stopped(self.signal_recovery_start):
+                return
+            self.signal_recovery_start.clear()
+            if await self.app.consumer.take_over():
+                await self._resume()
+
+    @Service.task
+    async def _slurp_changelogs(self) -> None:
+        """Changelogs are never read through Faust."""
+
+    @Service.task
+    async def _publish_stats(self) -> None:
+        """Progress is in app.stream.progress."""
+
+    async def _resume(self) -> None:
+        app = self.app
+        await app.on_rebalance_complete.send()
+        self.completed.set()
+        app.flow_control.resume()
+        app.consumer.resume_flow()
+        await app._fetcher.maybe_start()
+        self.tables.on_actives_ready()
+        self.tables.on_standbys_ready()
+        app.on_rebalance_end()
+
+
+class StreamTableManager(TableManager):
+    """Faust's table manager with the recovery above, and without its one-second pause at the start."""
+
+    app: "StreamApp"
+
+    @property
+    def recovery(self) -> StreamRecovery:
+        """The recovery service."""
+        if self._recovery is None:
+            self._recovery = StreamRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._recovery
+
+    async def on_start(self) -> None:
+        """Register the tables with the conductor and start the recovery service."""
+        await asyncio.sleep(0)
+        await self._update_channels()
+        await self.recovery.start()
