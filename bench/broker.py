@@ -1,0 +1,91 @@
+"""What the harness asks of the broker: topics, end offsets, committed offsets, all that was written."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, IsolationLevel, Message, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    NewTopic,
+    OffsetSpec,
+)
+
+from bench.measure import RunFailed
+
+__all__ = ["Cluster"]
+
+_TIMEOUT = 30.0
+
+
+class Cluster:
+    """A Kafka cluster as the harness uses it."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+
+    def create(self, topics: Sequence[str], partitions: int) -> None:
+        """Make the topics."""
+        new = [NewTopic(name, num_partitions=partitions, replication_factor=1) for name in topics]
+        for future in self._admin.create_topics(new, operation_timeout=_TIMEOUT).values():
+            future.result()
+
+    def topics(self, prefix: str) -> list[str]:
+        """The names that start so."""
+        return [name for name in self._admin.list_topics(timeout=_TIMEOUT).topics if name.startswith(prefix)]
+
+    def delete(self, prefix: str) -> None:
+        """Remove all topics whose names start so."""
+        if names := self.topics(prefix):
+            for future in self._admin.delete_topics(names, operation_timeout=_TIMEOUT).values():
+                future.result()
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions the topic has."""
+        return len(self._admin.list_topics(topic, timeout=_TIMEOUT).topics[topic].partitions)
+
+    def ends(self, topic: str, partitions: int) -> list[int]:
+        """For each partition the offset that a read_committed consumer can read up to."""
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        wanted = {TopicPartition(topic, number): latest for number in range(partitions)}
+        futures = self._admin.list_offsets(
+            wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=_TIMEOUT
+        )
+        found = {partition.partition: future.result().offset for partition, future in futures.items()}
+        return [found[number] for number in range(partitions)]
+
+    def committed(self, group: str, topic: str, partitions: int) -> list[int | None]:
+        """For each partition the offset that the group has committed, as the broker holds it."""
+        asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, n) for n in range(partitions)])
+        future = self._admin.list_consumer_group_offsets([asked], request_timeout=_TIMEOUT)[group]
+        found = {part.partition: part.offset for part in future.result().topic_partitions}
+        return [offset if (offset := found.get(n, -1)) >= 0 else None for n in range(partitions)]
+
+    def read(self, topic: str, partitions: int) -> Iterator[Message]:
+        """Every record that a read_committed consumer gets, up to the end. Raises RunFailed on a stall."""
+        ends = self.ends(topic, partitions)
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": "bench-reader",
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "fetch.max.bytes": 64 << 20,
+            }
+        )
+        try:
+            assignment = [TopicPartition(topic, n, 0) for n, end in enumerate(ends) if end > 0]
+            consumer.assign(assignment)
+            deadline = time.monotonic() + _TIMEOUT
+            while any(part.offset < ends[part.partition] for part in consumer.position(assignment)):
+                messages = consumer.consume(10_000, timeout=0.2)
+                if messages:
+                    deadline = time.monotonic() + _TIMEOUT
+                elif time.monotonic() > deadline:
+                    raise RunFailed(f"{topic} cannot be read to its end")
+                for message in messages:
+                    if (error := message.error()) is not None:
+                        raise RunFailed(f"reading {topic}: {error.str()}")
+                    yield message
+        finally:
+            consumer.close()
