@@ -1,7 +1,7 @@
 """The headers of a dead letter: what was wrong, and where the record stood.
 
-The names are those of KIP-1034, which Kafka Streams writes, so that tools made for those read these as well; the kind
-of error is ours. A dead letter keeps the raw record's bytes, key, timestamp and headers.
+The names are those of KIP-1034, which Kafka Streams writes, so that tools made for those read these as well;
+the kind of error is ours. A dead letter keeps the raw record's bytes, key, timestamp and headers.
 """
 
 from collections.abc import Iterable

@@ -8,8 +8,9 @@ __all__ = ["MasteryError"]
 class MasteryError(Exception):
     """An expected failure: one clear line, and what to do about it.
 
-    `str(error)` says what is wrong, without any value taken from an event or a secret. `hint` says what to do, if
-    there is something to do. The command line prints both and exits with `exit_code`; it shows no traceback.
+    `str(error)` says what is wrong, without any value taken from an event or a secret. `hint` says what to
+    do, if there is something to do. The command line prints both and exits with `exit_code`; it shows no
+    traceback.
     """
 
     exit_code: ClassVar[int] = 1

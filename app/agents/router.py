@@ -12,13 +12,16 @@ from app.stream.batch import Output, RawRecord, RecordBatch
 
 __all__ = ["Route", "Router", "add_router"]
 
-#: Bytes that Kafka's own framing of a record can take, rounded up: 61 for the batch, 21 for the record's varints.
+#: Bytes that Kafka's own framing of a record can take, rounded up: 61 for the batch, 21 for the record's
+#: varints.
 _FRAMING = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where records of one event go and how their bytes are made. `encode_ascii` is the fast path for pure ASCII."""
+    """Where records of one event go and how their bytes are made. `encode_ascii` is the fast path for pure
+    ASCII.
+    """
 
     event_name: str
     topic: str
@@ -48,8 +51,8 @@ class Router:
     def __call__(self, batch: RecordBatch) -> Output:
         """Return typed records for the events, dead letters for what is refused; ignored events are counted.
 
-        A typed record carries the raw record's timestamp, or now if that lies in the future: brokers refuse times more
-        than an hour ahead, and one such event must not stop the worker.
+        A typed record carries the raw record's timestamp, or now if that lies in the future: brokers refuse
+        times more than an hour ahead, and one such event must not stop the worker.
         """
         output = Output()
         typed, events = output.typed.append, output.events
@@ -67,13 +70,13 @@ class Router:
                     encoded = route.encode(event)
                 key = route.key(event)
                 if len(encoded) + len(key) > max_bytes:
-                    raise EventRefused(ErrorKind.TOO_LARGE, "")
+                    raise EventRefused(ErrorKind.TOO_LARGE, "")  # noqa: TRY301 - refused like any other
             except EventRefused as refusal:
                 self._refuse(output, batch, record, refusal, now)
             except EventIgnored as ignored:
                 output.ignored[ignored.event_name] += 1
             else:
-                typed((route.topic, encoded, key, -1, None, _timestamp(record.timestamp, now)))
+                typed((route.topic, encoded, key, -1, None, None, _timestamp(record.timestamp, now)))
                 events[route.event_name] += 1
         return output
 
@@ -90,12 +93,14 @@ class Router:
             offset=record.offset,
         )
         timestamp = _timestamp(record.timestamp, now)
-        output.dead.append((self._dead_letter_topic, record.value, record.key, timestamp, headers))
+        output.dead.append(
+            (self._dead_letter_topic, record.value, record.key, -1, None, None, timestamp, headers)
+        )
         output.dead_letters[refusal.kind] += 1
 
 
 def _timestamp(timestamp: int | None, now: int) -> int:
-    """Clamp to (0, now] in milliseconds; none at all (-1) is now. librdkafka takes 0 for 'now', so 1970 is 1."""
+    """Clamp to (0, now] in milliseconds; none at all (-1) is now. librdkafka takes 0 for 'now': 1970 is 1."""
     if timestamp is None or timestamp < 0 or timestamp > now:
         return now
     return timestamp or 1

@@ -5,10 +5,11 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import faust
 from mode.supervisors import CrashingSupervisor
+from typing_extensions import override
 
 from app.stream.batch import Assignment
 from app.stream.checkpoint import Checkpointer
@@ -31,16 +32,19 @@ class Delivery(Protocol):
     """What an app needs before its first record, made by `prepare` once the broker has been checked."""
 
     @property
-    def producer(self) -> TransactionalProducer: ...
+    def producer(self) -> TransactionalProducer:
+        """The initialised producer."""
+
     @property
-    def stable_offsets(self) -> StableOffsets: ...
+    def stable_offsets(self) -> StableOffsets:
+        """Reads where to start."""
 
 
 class StreamApp(faust.App):
     """A Faust app whose agents get `RecordBatch`es and write through `checkpointer`.
 
-    `prepare` runs once, before anything connects for good: either the caller runs it beforehand (`prepare_now`), or the
-    app does in a thread when Faust starts it.
+    `prepare` runs once, before anything connects for good: either the caller runs it beforehand
+    (`prepare_now`), or the app does in a thread when Faust starts it.
     """
 
     checkpointer: Checkpointer
@@ -61,7 +65,7 @@ class StreamApp(faust.App):
         self._prepare = prepare
         self._delivery: Delivery | None = None
         self._checkpoint_interval = checkpoint_interval
-        self._crash: asyncio.Task[None] | None = None
+        self._crashing: asyncio.Task[None] | None = None
         super().__init__(
             group_id,
             store="memory://",
@@ -70,7 +74,8 @@ class StreamApp(faust.App):
             topic_allow_declare=False,
             topic_disable_leader=True,
             consumer_auto_offset_reset="earliest",
-            # Each message is a whole batch: a few in the queue keep the agent busy, more would only hold memory.
+            # Each message is a whole batch: a few in the queue keep the agent busy, more would only hold
+            # memory.
             stream_buffer_maxsize=4,
             # An agent that fails must not be restarted with the next batch: its own would be lost.
             agent_supervisor=CrashingSupervisor,
@@ -88,14 +93,15 @@ class StreamApp(faust.App):
         if self._delivery is None:
             self._delivery = self._prepare()
 
+    @override
     async def on_first_start(self) -> None:
         """Prepare, fence what an earlier run of this worker left open, then let Faust start."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self.prepare_now)
-        assert self._delivery is not None
-        self.stable_offsets = self._delivery.stable_offsets
+        delivery = cast(Delivery, self._delivery)
+        self.stable_offsets = delivery.stable_offsets
         self.checkpointer = Checkpointer(
-            self._delivery.producer,
+            delivery.producer,
             self.progress,
             self.conf.id,
             interval=self._checkpoint_interval,
@@ -104,6 +110,7 @@ class StreamApp(faust.App):
         self.progress.enter(Phase.JOINING, "waiting for partitions")
         await super().on_first_start()
 
+    @override
     async def on_stop(self) -> None:
         """Stop as Faust does (the last checkpoint is part of it)."""
         self.progress.enter(Phase.STOPPING if self.failure is None else Phase.FAILED)
@@ -128,10 +135,12 @@ class StreamApp(faust.App):
         watchdog = threading.Timer(_LAST_BREATH, os._exit, (1,))
         watchdog.daemon = True
         watchdog.start()
-        self._crash = asyncio.get_running_loop().create_task(self.crash(error))
+        self._crashing = asyncio.get_running_loop().create_task(self.crash(error))
 
+    @override
     def _new_transport(self) -> StreamTransport:
         return StreamTransport(self.conf.broker_consumer, self)
 
+    @override
     def _new_producer_transport(self) -> StreamTransport:
         return StreamTransport(self.conf.broker_producer, self)

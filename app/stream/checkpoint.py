@@ -39,12 +39,14 @@ class _Transaction:
 class Checkpointer:
     """Writes batches into transactions and commits them, one transaction at a time.
 
-    A commit starts as soon as there is work and the last one ended `interval` seconds ago. It runs in a thread;
-    meanwhile agents decode and encode the next batches and wait with them in `write`. Used from the event loop only.
+    A commit starts as soon as there is work and the last one ended `interval` seconds ago. It runs in a
+    thread; meanwhile agents decode and encode the next batches and wait with them in `write`. Used from the
+    event loop only.
 
-    Which batches may be written is decided by the current assignment, compared by identity: `drain` takes it away,
-    `open` sets the next one. A batch of another assignment is dropped, as it will be read again by whoever owns its
-    partition. So nothing is acknowledged one by one, and nothing has to be waited for but the commit itself.
+    Which batches may be written is decided by the current assignment, compared by identity: `drain` takes it
+    away, `open` sets the next one. A batch of another assignment is dropped, as it will be read again by
+    whoever owns its partition. So nothing is acknowledged one by one, and nothing has to be waited for but
+    the commit itself.
     """
 
     def __init__(
@@ -87,8 +89,7 @@ class Checkpointer:
         """
         while self._commit is not None:
             await asyncio.wait((self._commit,))
-        if self._failure is not None:
-            raise self._failure
+        self._raise_failure()
         if not self.is_current(batch.assignment):
             return False
         if self._open is None:
@@ -114,8 +115,7 @@ class Checkpointer:
             self._start()
             while self._commit is not None:
                 await asyncio.wait((self._commit,))
-            if self._failure is not None:
-                raise self._failure
+            self._raise_failure()
 
     def close(self) -> None:
         """Give up an open transaction and let the thread go. To be called once, at the end."""
@@ -125,6 +125,10 @@ class Checkpointer:
         if self._open is not None and self._commit is None:
             self._producer.abort()
         self._executor.shutdown(wait=False)
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
     def _schedule(self) -> None:
         if self._timer is not None:
@@ -168,7 +172,7 @@ class Checkpointer:
             self._commit = None
 
     async def _fail(self, error: CheckpointFailed) -> None:
-        """Remember the failure first, so that nothing is written meanwhile; then abort, and tell the application."""
+        """Remember the failure first, so that nothing is written meanwhile; then abort, and tell the app."""
         self._failure = error
         await asyncio.get_running_loop().run_in_executor(self._executor, self._producer.abort)
         self._on_failure(error)

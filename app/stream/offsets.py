@@ -12,15 +12,17 @@ __all__ = ["StableOffsets"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds. Above the transaction time-out of the worker that was there before: its open offsets are stable by then.
+#: Seconds. Above the transaction time-out of the worker that was there before: its open offsets are stable by
+#: then.
 _TIMEOUT = 30.0
 
 
 class StableOffsets:
     """Reads a group's committed offsets through librdkafka, without being a member of the group.
 
-    aiokafka does not ask for stable offsets (KIP-447): it would return the one before a transaction that is about to be
-    committed, and the next owner would process those records a second time. librdkafka waits for the transaction's end.
+    aiokafka does not ask for stable offsets (KIP-447): it would return the one before a transaction that is
+    about to be committed, and the next owner would process those records a second time. librdkafka waits for
+    the transaction's end.
     """
 
     def __init__(self, config: Mapping[str, Any], group_id: str) -> None:
@@ -36,8 +38,8 @@ class StableOffsets:
     def positions(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
         """Return the offset of the next record to process for each (topic, partition). Blocks.
 
-        A partition without a commit starts at its beginning. Where retention has deleted records that were never
-        read, that is logged with their number, and reading starts at what is left.
+        A partition without a commit starts at its beginning. Where retention has deleted records that were
+        never read, that is logged with their number, and reading starts at what is left.
 
         Raises:
             OffsetBeyondEnd: the topic was deleted and made anew under the group's commits.
@@ -54,7 +56,9 @@ class StableOffsets:
                 for entry in committed
             }
         except KafkaException as error:
-            raise TakeOverFailed(f"the group's committed offsets could not be read: {error.args[0].name()}") from error
+            raise TakeOverFailed(
+                f"the group's committed offsets could not be read: {error.args[0].name()}"
+            ) from error
         finally:
             consumer.close()
 
@@ -62,7 +66,9 @@ class StableOffsets:
     def _watermarks(consumer: Consumer, entry: TopicPartition) -> tuple[int, int]:
         if entry.error is not None:
             raise KafkaException(entry.error)
-        low, high = consumer.get_watermark_offsets(TopicPartition(entry.topic, entry.partition), timeout=_TIMEOUT)
+        low, high = consumer.get_watermark_offsets(
+            TopicPartition(entry.topic, entry.partition), timeout=_TIMEOUT
+        )
         return low, high
 
     @staticmethod
@@ -71,9 +77,9 @@ class StableOffsets:
             return low
         if entry.offset > high:
             raise OffsetBeyondEnd(
-                f"the committed offset {entry.offset} of {entry.topic} partition {entry.partition} lies beyond its end {high}:"
-                " the topic was deleted and made anew",
-                hint="delete the consumer group's offsets (kafka-consumer-groups --reset-offsets --to-earliest), then start",
+                f"the committed offset {entry.offset} of {entry.topic} partition {entry.partition} lies beyond"
+                f" its end {high}: the topic was deleted and made anew",
+                hint="reset the group (kafka-consumer-groups --reset-offsets --to-earliest), then start again",
             )
         if entry.offset < low:
             log.error(

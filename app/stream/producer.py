@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
@@ -14,8 +14,9 @@ __all__ = ["TRANSACTION_TIMEOUT", "TransactionalProducer"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds. What a killed worker left open is aborted by the broker after this long, and holds up the next owner of
-#: its partitions (who waits for stable offsets) until then. librdkafka gives up a message after the same time.
+#: Seconds. What a killed worker left open is aborted by the broker after this long, and holds up the next
+#: owner of its partitions (who waits for stable offsets) until then. librdkafka gives up a message after the
+#: same time.
 TRANSACTION_TIMEOUT = 10.0
 
 #: Seconds for one blocking call. Above the transaction's time-out, so that it is the broker that decides.
@@ -39,8 +40,8 @@ _FENCED = frozenset(
 class TransactionalProducer:
     """Writes the output of batches and commits it together with the offsets of their input.
 
-    Not thread-safe by itself: `begin` and `produce` belong to the event loop, the blocking `commit` to one executor
-    thread, and the checkpoint never lets them overlap.
+    Not thread-safe by itself: `begin` and `produce` belong to the event loop, the blocking `commit` to one
+    executor thread, and the checkpoint never lets them overlap.
     """
 
     def __init__(self, config: Mapping[str, Any], transactional_id: str, *, max_message_bytes: int) -> None:
@@ -75,16 +76,16 @@ class TransactionalProducer:
     def produce(self, output: Output) -> None:
         """Hand records over to librdkafka. Waits for room when its queue is full; never drops one."""
         produce = self._producer.produce
-        for arguments in output.typed:
+        for record in output.typed:
             try:
-                produce(*arguments)
+                produce(*record)
             except BufferError:
-                self._produce_when_room(*arguments)
-        for topic, value, key, timestamp, headers in output.dead:
+                self._produce_when_room(*record)
+        for letter in output.dead:
             try:
-                produce(topic, value, key, -1, None, timestamp, headers)
+                produce(*letter)
             except BufferError:
-                self._produce_when_room(topic, value, key, -1, None, timestamp, headers)
+                self._produce_when_room(*letter)
         self._producer.poll(0)
 
     def commit(self, positions: Mapping[tuple[str, int], int], group_metadata: bytes) -> None:
@@ -107,7 +108,9 @@ class TransactionalProducer:
 
     def send_offsets(self, positions: Mapping[tuple[str, int], int], group_metadata: bytes) -> None:
         """Add the positions of the input to the transaction, in the name of one group generation."""
-        offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in positions.items()]
+        offsets = [
+            TopicPartition(topic, partition, offset) for (topic, partition), offset in positions.items()
+        ]
         self._call(
             lambda timeout: self._producer.send_offsets_to_transaction(offsets, group_metadata, timeout),
             "send_offsets_to_transaction",
@@ -122,7 +125,9 @@ class TransactionalProducer:
         try:
             self._producer.abort_transaction(_CALL_TIMEOUT / 3)
         except KafkaException as error:
-            log.warning("could not abort the transaction (%s); the broker will, after its time-out", _name(error))
+            log.warning(
+                "could not abort the transaction (%s); the broker will, after its time-out", _name(error)
+            )
 
     def _produce_when_room(self, *arguments: Any) -> None:
         deadline = time.monotonic() + _CALL_TIMEOUT
@@ -132,7 +137,9 @@ class TransactionalProducer:
                 self._producer.produce(*arguments)
             except BufferError:
                 if time.monotonic() > deadline:
-                    raise CheckpointFailed("the producer's queue stays full: the broker takes no records") from None
+                    raise CheckpointFailed(
+                        "the producer's queue stays full: the broker takes no records"
+                    ) from None
             else:
                 return
 

@@ -23,7 +23,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PartitionProgress:
-    """One assigned input partition. Offsets are positions: the offset of the next record, None when unknown."""
+    """One assigned input partition. Offsets are positions (of the next record), None when unknown."""
 
     topic: str
     partition: int
@@ -156,5 +156,10 @@ class Progress:
         for key, offset in positions.items():
             current = self._partitions.get(key)
             if current is not None:
-                changed = {"read": current.read, "committed": current.committed, "end": current.end, name: offset}
+                changed = {
+                    "read": current.read,
+                    "committed": current.committed,
+                    "end": current.end,
+                    name: offset,
+                }
                 self._partitions[key] = PartitionProgress(current.topic, current.partition, **changed)

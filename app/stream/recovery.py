@@ -1,16 +1,17 @@
-"""What happens between an assignment and the first record: take over the partitions, then let the flow resume.
+"""What happens between an assignment and the first record: take over the partitions, resume the flow.
 
-In the place of faust.tables.recovery, which gives up silently when a step takes too long (mode reports a time-out as
-'stopped'), applies changelog records one by one, and calls a failed table hook ready.
+In the place of faust.tables.recovery, which gives up silently when a step takes too long (mode reports a
+time-out as 'stopped'), applies changelog records one by one, and calls a failed table hook ready.
 """
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from mode import Service
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from app.stream.application import StreamApp
@@ -21,14 +22,14 @@ log = logging.getLogger(__name__)
 
 
 class StreamRecovery(Recovery):
-    """Runs after each rebalance. An exception here ends the worker: it never runs on with partitions half taken."""
+    """Runs after each rebalance. An exception here ends the worker: it never runs on half restored."""
 
     app: "StreamApp"
 
     @Service.task
     async def _restart_recovery(self) -> None:
         while not self.should_stop:
-            if await self.wait_for_stopped(self.signal_recovery_start):
+            if await self.wait_for_stopped(cast(Any, self.signal_recovery_start)):
                 return
             self.signal_recovery_start.clear()
             if await self.app.consumer.take_over():
@@ -64,8 +65,9 @@ class StreamTableManager(TableManager):
         """The recovery service."""
         if self._recovery is None:
             self._recovery = StreamRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
-        return self._recovery
+        return cast(StreamRecovery, self._recovery)
 
+    @override
     async def on_start(self) -> None:
         """Register the tables with the conductor and start the recovery service."""
         await asyncio.sleep(0)

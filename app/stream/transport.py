@@ -1,8 +1,9 @@
-"""Faust's transport with another inner loop: whole batches of one partition, read_committed, no acknowledgements.
+"""Faust's transport with another inner loop: whole batches, read_committed, no acknowledgements.
 
-Faust keeps what it is good at: group membership, assignment, rebalance callbacks, the agents' queues. Replaced here is
-what costs 36 us an event or loses data in faust-streaming 0.15.3: the drain loop, acknowledgements, offset commits, the
-start offsets, and its producer (tests/stream/test_faust_holes.py shows each hole on stock Faust).
+Faust keeps what it is good at: group membership, assignment, rebalance callbacks, the agents' queues.
+Replaced here is what costs 36 us an event or loses data in faust-streaming 0.15.3: the drain loop,
+acknowledgements, offset commits, the start offsets, and its producer (tests/stream/test_faust_holes.py shows
+each hole on stock Faust).
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from aiokafka.structs import TopicPartition
 from faust.transport import base
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
+from typing_extensions import override
 
 from app.stream.batch import Assignment, RawRecord, RecordBatch
 from app.stream.errors import OffsetWentBack
@@ -25,13 +27,15 @@ __all__ = ["BatchConsumer", "StreamTransport"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds. How long one fetch waits for records; also the longest that a take-over waits for a fetch to return.
+#: Seconds. How long one fetch waits for records; also the longest that a take-over waits for a fetch to
+#: return.
 _FETCH_TIMEOUT = 0.25
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     """The consumer's own thread and event loop, where aiokafka lives."""
 
+    @override
     def _create_worker_consumer(self, transport: "driver.Transport") -> Any:
         consumer = super()._create_worker_consumer(transport)
         # Faust asks for read_committed only together with its own exactly_once, which loses data.
@@ -65,9 +69,9 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 class BatchConsumer(driver.Consumer):
     """Hands an agent one fetched batch of one partition as a single message, and never commits by itself.
 
-    The order of a rebalance: Kafka asks for the partitions back -> `on_partitions_revoked` drains the checkpoint (the
-    generation is still valid) -> `on_partitions_assigned` notes the new generation -> `StreamRecovery` calls `take_over`:
-    seek to stable offsets, then the flow resumes.
+    The order of a rebalance: Kafka asks for the partitions back -> `on_partitions_revoked` drains the
+    checkpoint (the generation is still valid) -> `on_partitions_assigned` notes the new generation ->
+    `StreamRecovery` calls `take_over`: seek to stable offsets, then the flow resumes.
     """
 
     app: "StreamApp"
@@ -80,9 +84,11 @@ class BatchConsumer(driver.Consumer):
         self._not_fetching = asyncio.Event()
         self._not_fetching.set()
 
+    @override
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
+    @override
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Commit what was written, while the group still takes it; everything later is read again."""
         self._assigned = None
@@ -91,6 +97,7 @@ class BatchConsumer(driver.Consumer):
         await self.app.checkpointer.drain()
         await super().on_partitions_revoked(revoked)
 
+    @override
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Note the generation that everything fetched from now on belongs to."""
         self._assigned = Assignment(
@@ -99,7 +106,7 @@ class BatchConsumer(driver.Consumer):
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def take_over(self) -> bool:
-        """Start reading the assigned partitions at their stable offsets. False when they are already revoked again.
+        """Start reading the assigned partitions at their stable offsets; False when they were revoked meanwhile.
 
         Raises:
             TakeOverFailed, OffsetBeyondEnd: see StableOffsets.positions.
@@ -109,8 +116,8 @@ class BatchConsumer(driver.Consumer):
             return False
         loop = asyncio.get_running_loop()
         positions = await loop.run_in_executor(None, self.app.stable_offsets.positions, assignment.partitions)
-        # A fetch of before the rebalance may still be on its way: were it to return after the seek, it would have moved
-        # the read position past records that are then dropped with it.
+        # A fetch of before the rebalance may still be on its way: were it to return after the seek, it would
+        # have moved the read position past records that are then dropped with it.
         await self._not_fetching.wait()
         if assignment is not self._assigned:
             return False
@@ -122,11 +129,12 @@ class BatchConsumer(driver.Consumer):
         self.app.on_taken_over(assignment, positions)
         return True
 
+    @override
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
             while not (self._stopped.is_set() or fetcher._stopped.is_set()):
                 if not self.flow_active:
-                    await self.wait(self.can_resume_flow)
+                    await self.wait(cast(Any, self.can_resume_flow))
                     continue
                 assignment = self._assigned
                 if assignment is None or not self.app.checkpointer.is_current(assignment):
@@ -156,8 +164,8 @@ class BatchConsumer(driver.Consumer):
         key = (tp.topic, tp.partition)
         if records[0].offset < self._positions[key]:
             raise OffsetWentBack(
-                f"{tp.topic} partition {tp.partition} delivered offset {records[0].offset}, below the position"
-                f" {self._positions[key]}: was the topic made anew?",
+                f"{tp.topic} partition {tp.partition} delivered offset {records[0].offset}, below the"
+                f" position {self._positions[key]}: was the topic made anew?",
                 hint="restart the worker: it checks its offsets at start",
             )
         message = ConsumerMessage(
@@ -166,7 +174,7 @@ class BatchConsumer(driver.Consumer):
             records[0].offset,
             (records[0].timestamp or 0) / 1000,
             0,
-            (),
+            None,
             None,
             cast(Any, batch),
             None,
@@ -181,42 +189,52 @@ class BatchConsumer(driver.Consumer):
 
     # Acknowledgements, commits and their watchdogs: the checkpoint does this work.
 
+    @override
     def ack(self, message: Any) -> bool:
         """Nothing to do."""
         return False
 
+    @override
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         """Nothing to do."""
         return False
 
+    @override
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         """Nothing to do."""
         return False
 
+    @override
     async def wait_empty(self) -> None:
         """Faust's word for 'finish what you started': at a stop, the last checkpoint."""
         self._assigned = None
         await self.app.checkpointer.drain()
 
+    @override
     async def perform_seek(self) -> None:
         """Nothing to do: `take_over` sets the positions."""
 
+    @override
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Nothing to do: lag is in the metrics, and a stuck stream makes readiness red."""
 
 
 class NoProducer(driver.Producer):
-    """In the place of Faust's producer, which logs a failed send and goes on. Everything goes through the checkpoint."""
+    """Stands where Faust's producer was, which logs a failed send and goes on. Only the checkpoint writes."""
 
+    @override
     async def on_start(self) -> None:
         """Connect nowhere."""
 
+    @override
     async def on_stop(self) -> None:
         """Nothing was started."""
 
+    @override
     async def flush(self) -> None:
         """Nothing is buffered."""
 
+    @override
     async def send(self, *args: Any, **kwargs: Any) -> Any:
         """Refuse: a record sent past the checkpoint would not be part of its transaction."""
         raise NotImplementedError("records are written by the checkpoint, never by Faust's producer")
