@@ -1,0 +1,127 @@
+import io
+import json
+import struct
+
+import fastavro
+import fastavro.utils
+import httpx
+import pytest
+
+from app.errors import MasteryError
+from app.schemas.contract import load_contract
+from app.settings import Settings
+from app.web.registry import CONTENT_TYPE
+from app.web.server import WebServer
+
+EVENT = load_contract().events["learning_outcome_created"]
+SUBJECT = "canvas.learning_outcome_created-value"
+
+
+def get(client, path):
+    answer = client.get(f"/registry{path}")
+    assert answer.headers["Content-Type"] == CONTENT_TYPE
+    return answer.status_code, answer.json()
+
+
+def test_reads_as_the_api_reference_has_them(client):
+    assert get(client, f"/schemas/ids/{EVENT.local_id}") == (200, {"schema": EVENT.text})
+    assert get(client, f"/schemas/ids/{EVENT.local_id}/schema") == (200, EVENT.schema)
+    assert get(client, "/subjects") == (
+        200,
+        sorted(f"canvas.{name}-value" for name in load_contract().events),
+    )
+    assert get(client, f"/subjects/{SUBJECT}/versions") == (200, [1, 2])
+    latest = {"subject": SUBJECT, "version": 2, "id": EVENT.local_id, "schema": EVENT.text}
+    for version in ("2", "latest", "-1"):
+        assert get(client, f"/subjects/{SUBJECT}/versions/{version}") == (200, latest)
+    assert get(client, f"/subjects/{SUBJECT}/versions/1")[1]["schema"] == '"string"'
+    assert get(client, f"/subjects/{SUBJECT}/versions/latest/schema") == (200, EVENT.schema)
+    assert get(client, "/schemas/types") == (200, ["AVRO"])
+    assert get(client, "/config") == (200, {"compatibilityLevel": "FULL_TRANSITIVE"})
+    assert get(client, "/mode") == (200, {"mode": "READONLY"})
+    assert get(client, "/") == (200, {})
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/schemas/ids/0", 404, 40403),
+        ("/schemas/ids/1", 404, 40403),
+        ("/schemas/ids/x", 404, 40403),
+        ("/schemas/ids/-7", 404, 40403),
+        (f"/schemas/ids/{'9' * 5000}", 404, 40403),
+        ("/subjects/other/versions", 404, 40401),
+        ("/subjects/other/versions/1", 404, 40401),
+        (f"/subjects/{SUBJECT}/versions/3", 404, 40402),
+        (f"/subjects/{SUBJECT}/versions/0", 422, 42202),
+        (f"/subjects/{SUBJECT}/versions/newest", 422, 42202),
+        (f"/subjects/{SUBJECT}/versions/{2**31}", 422, 42202),
+        ("/subjects/other/nothing", 404, 404),
+    ],
+)
+def test_errors_as_the_api_reference_has_them(client, path, status, code):
+    found, body = get(client, path)
+    assert (found, body["error_code"]) == (status, code)
+    assert set(body) == {"error_code", "message"}
+    assert body["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", f"/subjects/{SUBJECT}/versions"),
+        ("POST", f"/subjects/{SUBJECT}"),
+        ("DELETE", f"/subjects/{SUBJECT}"),
+        ("PUT", "/config"),
+        ("PUT", f"/config/{SUBJECT}"),
+        ("POST", f"/compatibility/subjects/{SUBJECT}/versions/latest"),
+    ],
+)
+def test_writes_are_refused(client, method, path):
+    answer = client.request(method, f"/registry{path}", json={"schema": '"string"'})
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "GET, HEAD"
+    assert answer.headers["Content-Type"] == CONTENT_TYPE
+    assert answer.json()["error_code"] == 405
+
+
+def test_before_the_schemas_are_known_clients_are_told_to_come_back(progress, source):
+    server = WebServer(Settings(web_port=0), progress)
+    server.start()
+    try:
+        answer = httpx.get(f"{server.url}/registry/subjects")
+        assert (answer.status_code, answer.json()["error_code"]) == (503, 50003)
+        server.serve_schemas(source)
+        assert httpx.get(f"{server.url}/registry/subjects").status_code == 200
+    finally:
+        server.stop()
+
+
+def test_a_registry_behind_this_one_that_is_down_is_no_wrong_answer(client, source, monkeypatch):
+    def fail(schema_id: int) -> str:
+        raise MasteryError("the schema registry does not answer")
+
+    monkeypatch.setattr(source, "by_id", fail)
+    assert get(client, "/schemas/ids/1") == (
+        503,
+        {"error_code": 50003, "message": "the schema registry does not answer"},
+    )
+
+
+def test_a_stock_confluent_consumer_decodes_every_event(server):
+    from confluent_kafka.schema_registry import SchemaRegistryClient
+    from confluent_kafka.schema_registry.avro import AvroDeserializer
+    from confluent_kafka.serialization import MessageField, SerializationContext
+
+    with SchemaRegistryClient({"url": f"{server.url}/registry"}) as registry:
+        decode = AvroDeserializer(registry)
+        for name, event in load_contract().events.items():
+            schema = fastavro.parse_schema(json.loads(event.text))
+            body = io.BytesIO()
+            fastavro.schemaless_writer(body, schema, fastavro.utils.generate_one(schema))
+            framed = struct.pack(">bI", 0, event.local_id) + body.getvalue()
+            body.seek(0)
+            expected = fastavro.schemaless_reader(body, schema)
+            assert decode(framed, SerializationContext(f"canvas.{name}", MessageField.VALUE)) == expected
+        assert registry.get_latest_version(SUBJECT).schema_id == EVENT.local_id
+        assert registry.get_subjects() == sorted(f"canvas.{name}-value" for name in load_contract().events)
