@@ -33,6 +33,7 @@ __all__ = [
     "Contract",
     "ContractError",
     "EventSchema",
+    "canonical_text",
     "contract_root",
     "load_contract",
     "local_schema_id",
@@ -103,14 +104,18 @@ def load_contract(root: Path | None = None) -> Contract:
     return Contract(MappingProxyType({event.event_name: event for event in events}))
 
 
-def local_schema_id(schema: Any) -> int:
-    """31 bits of the SHA-256 of the schema as JSON: keys sorted, no blanks, `doc` attributes left out.
+def canonical_text(schema: Any) -> str:
+    """The schema as JSON: keys sorted, no blanks, `doc` attributes left out.
 
     The whole schema counts, not Avro's Parsing Canonical Form: that drops logical types and defaults, so
-    schemas that decode differently would share an id. 31 bits, because clients read a signed integer.
+    schemas that decode differently would be one.
     """
-    text = json.dumps(_without_docs(schema), sort_keys=True, separators=(",", ":"))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") & 0x7FFF_FFFF
+    return json.dumps(_without_docs(schema), sort_keys=True, separators=(",", ":"))
+
+
+def local_schema_id(schema: Any) -> int:
+    """31 bits of the SHA-256 of the schema's `canonical_text`: clients read a signed integer."""
+    return int.from_bytes(hashlib.sha256(canonical_text(schema).encode()).digest()[:4], "big") & 0x7FFF_FFFF
 
 
 def _read(path: Path) -> dict[str, Any]:
