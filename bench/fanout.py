@@ -27,6 +27,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import KafkaException
+
 from app.schemas.contract import load_contract
 from bench.broker import Cluster
 from bench.check import check_dead_letters, check_outputs, expected_outputs
@@ -135,7 +137,7 @@ class Bench:
 def _attempt(workload: str, number: int, contender: str, run: Callable[[], Figures]) -> Run:
     try:
         done = Run(workload, number, contender, run())
-    except RunFailed as failure:
+    except (RunFailed, KafkaException) as failure:
         done = Run(workload, number, contender, None, str(failure))
     if done.figures is None:
         print(f"{workload:8} round {number} {contender:15} VOID: {done.void}", flush=True)
