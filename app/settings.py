@@ -192,7 +192,8 @@ class Settings(BaseSettings):
     sasl_password: SecretStr | None = Field(default=None, description="Password at the broker.")
     tls_ca_file: ReadableFile | None = Field(
         default=None,
-        description="PEM file with the authorities that sign the broker's certificate. Unset: the system's.",
+        description="PEM file with the authorities that sign the certificates of broker and schema registry. "
+        "Unset: the system's.",
     )
     tls_certificate_file: ReadableFile | None = Field(
         default=None, description="PEM file with this client's certificate, where the broker asks for one."
@@ -234,7 +235,7 @@ class Settings(BaseSettings):
     )
     state_retention_days: PositiveInt | None = Field(
         default=None,
-        description="Days result and definition topics are kept. Unset: for ever, as state is rebuilt from them.",
+        description="Days result and definition topics are kept. Unset: for ever; state is rebuilt from them.",
     )
     max_message_bytes: int = Field(
         default=MEBIBYTE,
@@ -273,7 +274,8 @@ class Settings(BaseSettings):
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
             message = f"{variable('tls_certificate_file')} and {variable('tls_key_file')} are needed together"
             raise ValueError(message)
-        if not self.security_protocol.tls and self.tls_ca_file is not None:
+        registry_tls = (self.schema_registry_url or "").startswith("https://")
+        if self.tls_ca_file is not None and not (self.security_protocol.tls or registry_tls):
             message = f"{variable('tls_ca_file')} is set, but {variable('security_protocol')} has no SSL"
             raise ValueError(message)
         if self.checkpoint_interval > self.checkpoint_max_interval:
