@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 __all__ = ["ERROR_KIND", "DeadLetter", "Headers", "dead_letter_headers", "parse_headers"]
 
-Headers = list[tuple[str, bytes | None]]
+Headers = list[tuple[str, str | bytes | None]]
 
 _PREFIX = "__streams.errors."
 _EXCEPTION = _PREFIX + "exception"
@@ -30,7 +30,7 @@ class DeadLetter:
     topic: str
     partition: int
     offset: int
-    original: Headers
+    original: list[tuple[str, bytes | None]]
 
 
 def dead_letter_headers(
@@ -62,7 +62,7 @@ def parse_headers(headers: Iterable[tuple[str, bytes | None]]) -> DeadLetter | N
     """
     ours = {_EXCEPTION, _MESSAGE, _TOPIC, _PARTITION, _OFFSET, ERROR_KIND}
     found: dict[str, str] = {}
-    original: Headers = []
+    original: list[tuple[str, bytes | None]] = []
     for name, value in headers:
         if name in ours:
             found[name] = (value or b"").decode("utf-8", "replace")

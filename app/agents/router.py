@@ -19,9 +19,7 @@ _FRAMING = 128
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where records of one event go and how their bytes are made. `encode_ascii` is the fast path for pure
-    ASCII.
-    """
+    """Where records of one event go, and how they are encoded; `encode_ascii` takes pure ASCII alone."""
 
     event_name: str
     topic: str

@@ -47,6 +47,8 @@ class StreamApp(faust.App):
     (`prepare_now`), or the app does in a thread when Faust starts it.
     """
 
+    #: mode logs the service's start and stop under the logger of its class.
+    logger = logging.getLogger("faust.stream")
     checkpointer: Checkpointer
     stable_offsets: StableOffsets
     consumer: BatchConsumer
@@ -115,7 +117,8 @@ class StreamApp(faust.App):
         """Stop as Faust does (the last checkpoint is part of it)."""
         self.progress.enter(Phase.STOPPING if self.failure is None else Phase.FAILED)
         await super().on_stop()
-        self.checkpointer.close()
+        if self._delivery is not None:
+            self.checkpointer.close()
 
     def on_revoked(self) -> None:
         """A rebalance has begun."""

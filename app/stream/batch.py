@@ -9,7 +9,9 @@ __all__ = ["Assignment", "DeadRecord", "Headers", "Output", "RawRecord", "Record
 
 Headers = Sequence[tuple[str, bytes | None]]
 TypedRecord = tuple[str, bytes, bytes, int, None, None, int]
-DeadRecord = tuple[str, bytes | None, bytes | None, int, None, None, int, list[tuple[str, bytes | None]]]
+DeadRecord = tuple[
+    str, bytes | None, bytes | None, int, None, None, int, list[tuple[str, str | bytes | None]]
+]
 
 
 class RawRecord(Protocol):

@@ -87,8 +87,7 @@ class Checkpointer:
         Raises:
             CheckpointFailed: an earlier checkpoint failed; nothing can be written any more.
         """
-        while self._commit is not None:
-            await asyncio.wait((self._commit,))
+        await self._settled()
         self._raise_failure()
         if not self.is_current(batch.assignment):
             return False
@@ -107,14 +106,10 @@ class Checkpointer:
             CheckpointFailed: the last transaction could not be committed.
         """
         self._assignment = None
-        while self._commit is not None:
-            await asyncio.wait((self._commit,))
-        if self._failure is not None:
-            return
-        if self._open is not None:
+        await self._settled()
+        if self._failure is None and self._open is not None:
             self._start()
-            while self._commit is not None:
-                await asyncio.wait((self._commit,))
+            await self._settled()
             self._raise_failure()
 
     def close(self) -> None:
@@ -125,6 +120,11 @@ class Checkpointer:
         if self._open is not None and self._commit is None:
             self._producer.abort()
         self._executor.shutdown(wait=False)
+
+    async def _settled(self) -> None:
+        """Wait until no commit is on its way. Waiters may be cancelled; the commit goes on."""
+        while self._commit is not None:
+            await asyncio.wait((self._commit,))
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

@@ -21,7 +21,7 @@ _MAGIC = b"CGMDv2:"
 
 
 def encode_group_metadata(group_id: str, generation: int, member_id: str) -> bytes:
-    """Return one member's metadata: magic, generation (int32, little endian), group, member, no instance id."""
+    """Return one member's metadata: magic, generation (int32, little endian), group, member, no instance."""
     return b"".join(
         (_MAGIC, struct.pack("<i", generation), group_id.encode(), b"\0", member_id.encode(), b"\0", b"\1")
     )

@@ -77,9 +77,9 @@ class StableOffsets:
             return low
         if entry.offset > high:
             raise OffsetBeyondEnd(
-                f"the committed offset {entry.offset} of {entry.topic} partition {entry.partition} lies beyond"
-                f" its end {high}: the topic was deleted and made anew",
-                hint="reset the group (kafka-consumer-groups --reset-offsets --to-earliest), then start again",
+                f"the committed offset {entry.offset} of {entry.topic} partition {entry.partition} lies"
+                f" beyond its end {high}: the topic was deleted and made anew",
+                hint="reset the group (kafka-consumer-groups --reset-offsets --to-earliest), then start",
             )
         if entry.offset < low:
             log.error(

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["StreamRecovery", "StreamTableManager"]
 
-log = logging.getLogger(__name__)
+#: mode logs each service's start and stop under the logger of its class.
+_faust_log = logging.getLogger("faust.stream")
 
 
 class StreamRecovery(Recovery):
     """Runs after each rebalance. An exception here ends the worker: it never runs on half restored."""
 
+    logger = _faust_log
     app: "StreamApp"
 
     @Service.task
@@ -58,6 +60,7 @@ class StreamRecovery(Recovery):
 class StreamTableManager(TableManager):
     """Faust's table manager with the recovery above, and without its one-second pause at the start."""
 
+    logger = _faust_log
     app: "StreamApp"
 
     @property

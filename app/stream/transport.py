@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchConsumer", "StreamTransport"]
 
-log = logging.getLogger(__name__)
+#: mode logs each service's start and stop under the logger of its class.
+_faust_log = logging.getLogger("faust.stream")
 
 #: Seconds. How long one fetch waits for records; also the longest that a take-over waits for a fetch to
 #: return.
@@ -34,6 +35,8 @@ _FETCH_TIMEOUT = 0.25
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     """The consumer's own thread and event loop, where aiokafka lives."""
+
+    logger = _faust_log
 
     @override
     def _create_worker_consumer(self, transport: "driver.Transport") -> Any:
@@ -74,6 +77,7 @@ class BatchConsumer(driver.Consumer):
     `StreamRecovery` calls `take_over`: seek to stable offsets, then the flow resumes.
     """
 
+    logger = _faust_log
     app: "StreamApp"
     _thread: BatchConsumerThread
 
@@ -106,7 +110,7 @@ class BatchConsumer(driver.Consumer):
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def take_over(self) -> bool:
-        """Start reading the assigned partitions at their stable offsets; False when they were revoked meanwhile.
+        """Read the assigned partitions from their stable offsets on; False when they were revoked meanwhile.
 
         Raises:
             TakeOverFailed, OffsetBeyondEnd: see StableOffsets.positions.
@@ -221,6 +225,8 @@ class BatchConsumer(driver.Consumer):
 
 class NoProducer(driver.Producer):
     """Stands where Faust's producer was, which logs a failed send and goes on. Only the checkpoint writes."""
+
+    logger = _faust_log
 
     @override
     async def on_start(self) -> None:

@@ -1,0 +1,67 @@
+"""`mastery worker`: run a stream worker until it is told to stop."""
+
+import contextlib
+import logging
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from app.settings import Settings, load_settings
+
+__all__ = ["command"]
+
+
+@click.command()
+def command() -> None:
+    """Run a stream worker in the foreground.
+
+    SIGTERM and SIGINT make it finish what it has, commit and leave the group; it exits 0. It exits 1 when
+    something keeps it from working: start it again (a process manager does), it goes on from the last commit.
+    """
+    settings = load_settings()
+    _log_to_stderr(settings)
+    signal.signal(signal.SIGTERM, _stop_before_start)
+
+    import faust
+
+    from app.main import create_app
+    from app.worker import Worker
+
+    class Runner(faust.Worker):
+        """Faust's worker with our logging, and without its spinner."""
+
+        def _setup_logging(self) -> None:
+            self.spinner = None
+
+    with contextlib.closing(Worker(settings, say=lambda line: click.echo(line, err=True))) as worker:
+        app = create_app(settings, worker)
+        app.prepare_now()
+        try:
+            Runner(app, redirect_stdouts=False).execute_from_commandline()
+        except (Exception, SystemExit):
+            # Faust raises what crashed the app once more, with a traceback; a failure that is known needs one
+            # line.
+            if app.failure is None:
+                raise
+        if app.failure is not None:
+            raise app.failure
+
+
+def _log_to_stderr(settings: Settings) -> None:
+    logging.basicConfig(
+        level=settings.log_level,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        stream=sys.stderr,
+        force=True,
+    )
+    # Faust and aiokafka narrate every step of a rebalance at INFO; app.stream logs what matters of it.
+    for name in ("faust", "mode", "aiokafka"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def _stop_before_start(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """While nothing has been read yet there is nothing to drain. Faust sets its own handler later."""
+    sys.exit(0)

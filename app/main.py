@@ -1,0 +1,50 @@
+"""Builds the Faust app: wiring only. `faust -A app.main worker` finds it as `app.main.app`."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from app.agents.router import add_router
+from app.kafka import faust_broker_options
+from app.settings import Settings, load_settings
+from app.stream.application import StreamApp
+from app.worker import Worker
+
+if TYPE_CHECKING:
+    app: StreamApp
+
+__all__ = ["create_app"]
+
+#: Heartbeats in one session time-out. Kafka's own advice is no less than three.
+_HEARTBEATS = 5
+
+
+def create_app(settings: Settings, worker: Worker) -> StreamApp:
+    """Return the app of one worker. Nothing is connected before it is started or `prepare_now` is called."""
+    app = StreamApp(
+        settings.group_id,
+        progress=worker.progress,
+        prepare=worker.prepare,
+        checkpoint_interval=settings.checkpoint_interval,
+        options=faust_broker_options(settings)
+        | {
+            "broker_session_timeout": settings.session_timeout,
+            "broker_heartbeat_interval": settings.session_timeout / _HEARTBEATS,
+            "broker_max_poll_records": settings.fetch_max_records,
+            "broker_client_id": settings.app_id,
+            "datadir": str(settings.state_dir / "faust"),
+            # Faust keys its maps of members by this; two workers on one host must not have the same.
+            "canonical_url": settings.web_advertised_url or f"http://{settings.web_host}:{settings.web_port}",
+        },
+    )
+    add_router(app, settings.raw_topic_name, lambda: worker.router)
+    return app
+
+
+def __getattr__(name: str) -> Any:
+    """Build `app` when Faust asks for it: importing this module must not read settings."""
+    if name != "app":
+        raise AttributeError(name)
+    settings = load_settings()
+    built = create_app(settings, Worker(settings, say=lambda line: print(line, file=sys.stderr)))  # noqa: T201
+    globals()["app"] = built
+    return built

@@ -1,0 +1,126 @@
+"""One worker: everything it holds besides the stream itself, opened in order and closed in reverse."""
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.agents.router import Route, Router
+from app.checks import lock_state_dir, retry_until, run_checks
+from app.errors import MasteryError
+from app.events.decode import EventDecoder
+from app.events.errors import ErrorKind
+from app.events.keys import key_function
+from app.events.names import DOCUMENTED_EVENTS
+from app.kafka import client_config
+from app.schemas.contract import Contract, load_contract
+from app.schemas.encoder import compile_encoder
+from app.schemas.models import build_models
+from app.schemas.registry import SchemaCatalogue, SchemaIds, prepare_schemas
+from app.settings import Settings
+from app.stream.group_metadata import verify_layout
+from app.stream.offsets import StableOffsets
+from app.stream.producer import TransactionalProducer
+from app.stream.progress import Phase, Progress
+from app.topics import load_catalogue
+from app.web.server import WebServer
+
+__all__ = ["Worker", "build_router"]
+
+log = logging.getLogger(__name__)
+
+#: The dead-letter topic takes records this much larger than the raw one, for the headers that are added.
+_DEAD_LETTER_ROOM = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class _Delivery:
+    producer: TransactionalProducer
+    stable_offsets: StableOffsets
+
+
+class Worker:
+    """Opens, in this order: web server, state folder, checks of the broker, schemas, router, producer.
+
+    `prepare` is what StreamApp runs before its first record; `close` may be called at any time, once.
+    """
+
+    def __init__(self, settings: Settings, *, say: Callable[[str], None] | None = None) -> None:
+        self.settings = settings
+        self.progress = Progress()
+        self._say = say or log.warning
+        self._stack = contextlib.ExitStack()
+        self._router: Router | None = None
+
+    @property
+    def router(self) -> Router:
+        """The router; made by `prepare`."""
+        if self._router is None:
+            raise RuntimeError("the worker is not prepared")
+        return self._router
+
+    def prepare(self) -> _Delivery:
+        """Check everything that the stream rests on, and make what it needs. Blocks.
+
+        Raises:
+            MasteryError: something is missing or wrong, or did not answer within `startup_timeout`.
+        """
+        try:
+            return self._prepare()
+        except MasteryError as error:
+            self.progress.enter(Phase.FAILED, str(error))
+            raise
+
+    def close(self) -> None:
+        """Stop the web server and let the state folder go."""
+        self._stack.close()
+
+    def _prepare(self) -> _Delivery:
+        settings = self.settings
+        deadline = time.monotonic() + settings.startup_timeout
+        contract = load_contract()
+        web = WebServer(settings, self.progress, expected=_label_values(contract))
+        web.start()
+        self._stack.callback(web.stop)
+        self.progress.enter(Phase.CHECKING, "checking broker, topics and schemas")
+        lock = lock_state_dir(settings.state_dir)
+        self._stack.callback(lock.release)
+        run_checks(settings, contract, load_catalogue(settings), deadline=deadline, say=self._say)
+        verify_layout(client_config(settings), settings.group_id)
+        ids = retry_until(deadline, lambda: prepare_schemas(settings, contract), self._say)
+        web.serve_schemas(SchemaCatalogue(settings, contract, ids))
+        self._router = build_router(settings, contract, ids)
+        producer = TransactionalProducer(
+            client_config(settings),
+            f"{settings.group_id}.{lock.worker_id}",
+            max_message_bytes=settings.max_message_bytes + _DEAD_LETTER_ROOM,
+        )
+        producer.init()
+        log.info("web server on http://%s, schemas: %s", web.address, ids.mode)
+        return _Delivery(producer, StableOffsets(client_config(settings), settings.group_id))
+
+
+def build_router(settings: Settings, contract: Contract, ids: SchemaIds) -> Router:
+    """Return a router whose decoder and encoders are made from the contract."""
+    models = build_models(contract)
+    routes = {}
+    for name, event in contract.events.items():
+        encoder = compile_encoder(event.schema, ids.by_event[name], drop_pii=settings.pii == "drop")
+        routes[models[name]] = Route(
+            name, settings.typed_topic(name), key_function(name), encoder.encode, encoder.encode_ascii
+        )
+    return Router(
+        EventDecoder(contract, models, other_events=settings.other_events),
+        routes,
+        dead_letter_topic=settings.dead_letter_topic,
+        max_message_bytes=settings.max_message_bytes,
+    )
+
+
+def _label_values(contract: Contract) -> dict[str, list[str]]:
+    return {
+        "events": list(contract.events),
+        "dead_letters": [kind.value for kind in ErrorKind],
+        "ignored": sorted(DOCUMENTED_EVENTS),
+    }
