@@ -235,7 +235,7 @@ class Settings(BaseSettings):
     )
     state_retention_days: PositiveInt | None = Field(
         default=None,
-        description="Days result and definition topics are kept. Unset: for ever; state is rebuilt from them.",
+        description="Days result and definition topics are kept; unset: for ever. State is made from them.",
     )
     max_message_bytes: int = Field(
         default=MEBIBYTE,
