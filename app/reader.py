@@ -1,0 +1,161 @@
+"""Read whole topics for a person: committed records only, in no consumer group, leaving no trace."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import TracebackType
+from typing import Self, cast
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from app.errors import MasteryError
+from app.kafka import BrokerErrors, admin_client, broker_failure, consumer_config
+from app.settings import Settings
+
+__all__ = ["REQUEST_TIMEOUT", "Record", "TopicMissing", "TopicReader", "find_topic", "topic_partitions"]
+
+# Seconds. A broker that is there answers in milliseconds; nobody should wait long to hear that there is none.
+REQUEST_TIMEOUT = 10.0
+_MOST_AT_ONCE = 500
+
+
+class TopicMissing(MasteryError):
+    """A topic that the broker does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as it stands in the topic. `timestamp` is in milliseconds since the epoch."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+
+def topic_partitions(settings: Settings) -> dict[str, list[int]]:
+    """Return every topic of the broker with its partitions. Raises BrokerFailure."""
+    errors = BrokerErrors()
+    admin = admin_client(settings, errors=errors)
+    try:
+        topics = admin.list_topics(timeout=REQUEST_TIMEOUT).topics
+    except KafkaException as error:
+        admin.poll(0)
+        raise broker_failure(settings, error, errors, what="list topics") from None
+    return {name: sorted(topic.partitions) for name, topic in topics.items()}
+
+
+def find_topic(settings: Settings, name: str, topics: Collection[str]) -> str:
+    """Return the topic that a person means by `name`: with or without the prefix. Raises TopicMissing."""
+    for candidate in (name, f"{settings.topic_prefix}{name}"):
+        if candidate in topics:
+            return candidate
+    near = get_close_matches(f"{settings.topic_prefix}{name}", list(topics), n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`mastery topics apply` makes the topics"
+    raise TopicMissing(f"the broker at {settings.broker} has no topic {name}", hint=hint)
+
+
+class TopicReader:
+    """Reads partitions from given positions; knows when it has reached what was their end at the start.
+
+    `positions` maps (topic, partition) to an offset; `OFFSET_BEGINNING` and `OFFSET_END` of confluent_kafka are
+    offsets, too. End offsets are not asked for but learnt while reading: transaction markers take offsets,
+    so the last record may stand well below the end, and the embedded broker answers that question wrongly.
+    """
+
+    def __init__(self, settings: Settings, positions: Mapping[tuple[str, int], int]) -> None:
+        self._settings = settings
+        self._errors = BrokerErrors()
+        # librdkafka wants the name of a group. It is never joined, and nothing is committed.
+        config = consumer_config(
+            settings,
+            group_id=settings.group_id,
+            errors=self._errors,
+            enable_partition_eof=True,
+            fetch_wait_max_ms=100,
+        )
+        self._consumer = Consumer(config)
+        self._targets: dict[tuple[str, int], int] = {}
+        self._unfinished = set(positions)
+        try:
+            # With the partitions' leaders known beforehand, reading starts at once instead of a second later.
+            self._consumer.list_topics(timeout=REQUEST_TIMEOUT)
+        except KafkaException as error:
+            self._consumer.poll(0)
+            self._consumer.close()
+            raise broker_failure(settings, error, self._errors, what="read topics") from None
+        self._consumer.assign([TopicPartition(*key, offset) for key, offset in positions.items()])
+
+    @classmethod
+    def whole(cls, settings: Settings, topics: Iterable[str], partitions: Mapping[str, list[int]]) -> Self:
+        """Read `topics` from their beginnings; `partitions` as `topic_partitions` returns them."""
+        return cls(settings, {(name, p): OFFSET_BEGINNING for name in topics for p in partitions[name]})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def at_end(self) -> bool:
+        """True once every partition was read up to where it ended when its reading began."""
+        return not self._unfinished
+
+    def read(self, timeout: float) -> list[Record]:
+        """Return the records that have come in, waiting up to `timeout` seconds for the first.
+
+        Raises BrokerFailure when reading is refused.
+        """
+        first = self._consumer.poll(timeout)
+        if first is None:
+            return []
+        records = []
+        # `consume` waits until it has them all, so it gets no time to do so.
+        for message in [first, *self._consumer.consume(_MOST_AT_ONCE, 0)]:
+            error = message.error()
+            if error is None:
+                records.append(self._passed(_record(message)))
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
+                self._unfinished.discard((str(message.topic()), message.partition() or 0))
+            elif not error.retriable():
+                raise broker_failure(self._settings, error, self._errors, what=f"read {message.topic()}")
+        return records
+
+    def _passed(self, record: Record) -> Record:
+        key = (record.topic, record.partition)
+        if key in self._unfinished:
+            if key not in self._targets:
+                # The high watermark that came along with the record.
+                _, self._targets[key] = self._consumer.get_watermark_offsets(
+                    TopicPartition(*key), cached=True
+                )
+            if record.offset + 1 >= self._targets[key]:
+                self._unfinished.discard(key)
+        return record
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._consumer.close()
+
+
+def _record(message: Message) -> Record:
+    headers = cast("list[tuple[str, str | bytes | None]]", message.headers() or [])
+    return Record(
+        topic=str(message.topic()),
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        timestamp=message.timestamp()[1],
+        key=_bytes(message.key()),
+        value=_bytes(message.value()),
+        headers=tuple((name, _bytes(value)) for name, value in headers),
+    )
+
+
+def _bytes(value: str | bytes | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value
