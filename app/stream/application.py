@@ -24,6 +24,9 @@ __all__ = ["Delivery", "StreamApp"]
 
 log = logging.getLogger(__name__)
 
+#: Seconds. Known from fetch responses, so this costs no request.
+_END_OFFSETS_EVERY = 1.0
+
 #: Seconds that a failed worker has for leaving the group in good order before it is ended all the same.
 _LAST_BREATH = 10.0
 
@@ -85,6 +88,7 @@ class StreamApp(faust.App):
             recovery_consistency_check=False,
             **options,
         )
+        self.timer(interval=_END_OFFSETS_EVERY)(self._note_end_offsets)
 
     def prepare_now(self) -> None:
         """Run `prepare`, if it has not run yet. Blocks.
@@ -129,6 +133,9 @@ class StreamApp(faust.App):
         self.progress.assigned(assignment.generation, dict(positions))
         self.progress.enter(Phase.RUNNING)
         log.info("running with %d partitions in generation %d", len(positions), assignment.generation)
+
+    async def _note_end_offsets(self) -> None:
+        self.progress.ends(self.consumer.end_offsets())
 
     def _on_checkpoint_failed(self, error: CheckpointFailed) -> None:
         """End the process. A restart takes up where the last commit was."""

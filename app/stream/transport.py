@@ -191,6 +191,10 @@ class BatchConsumer(driver.Consumer):
         await self.callback(message)
         self.app.progress.read({key: batch.position})
 
+    def end_offsets(self) -> dict[tuple[str, int], int]:
+        """Last stable offset of each assigned partition, as far as a fetch has told."""
+        return self._thread.end_offsets()
+
     # Acknowledgements, commits and their watchdogs: the checkpoint does this work.
 
     @override
