@@ -154,11 +154,10 @@ def _defined_names(schema: Any, path: str) -> Iterator[str]:
             yield from _defined_names(items, path + "[]")
         case {"type": "record", "name": str(name), "fields": list(fields)} if _NAME.fullmatch(name):
             yield name
-            names = [field.get("name") for field in fields]
-            if len(set(names)) < len(names):
-                raise ContractError(f"{path}: {name} has two fields of one name")
             for field in fields:
                 yield from _names_in_field(field, path)
+            if len({field["name"] for field in fields}) < len(fields):
+                raise ContractError(f"{path}: {name} has two fields of one name")
         case _:
             raise ContractError(f"{path}: a type that the contract does not use")
 

@@ -300,6 +300,7 @@ def test_a_shared_record_is_inlined_once_and_then_named(tmp_path: Path) -> None:
             "ItHappened has two fields of one name",
         ),
         ({"it_happened": event("ItHappened", {"name": "a b", "type": "long"})}, "not a field name"),
+        ({"part": record("Part", "a")}, "default null"),
         ({"part": record("Part", {"name": "a", "type": "int"})}, "part.avsc: a: a type"),
         (
             {"part": record("Part", {"name": "a", "type": {"type": "map", "values": "long"}})},
