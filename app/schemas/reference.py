@@ -22,7 +22,7 @@ UTF-8 text. All records have three fields: `event_id`, `metadata`, the same in e
 * A field that may be null is null when Canvas does not send it: missing and null are the same.
 * Ids are strings. Times are `timestamp-millis`, in UTC. Scores and points are doubles.
 * States, types and methods are plain strings: a value that Canvas invents tomorrow passes.
-* With `MASTERY_PII=drop`, personal fields are null. A student's `user_uuid` is no such field: the key needs it.
+* With `MASTERY_PII=drop`, personal fields are null. A student's `user_uuid` is none: the key needs it.
 * In a key, `-` stands for a root account that is not named.
 
 This page is made from `avro/`; to bring it up to date: `python -m app.schemas.reference > docs/topics.md`."""
