@@ -1,0 +1,143 @@
+"""Whether this user may do all that a worker does. Asked, not tried out: nothing is written, nobody joins."""
+
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined]
+
+from app.checks.broker import Connection
+from app.checks.errors import PermissionMissing
+from app.kafka import BrokerUnreachable, broker_failure
+from app.settings import Settings
+from app.topics import Catalogue
+
+__all__ = ["Grant", "Granted", "ask", "needed", "permission_missing"]
+
+# Those of the catalogue's writers and readers that are this process.
+_OURS = {"router", "worker"}
+_TIMEOUT = 5.0
+_SHOWN = 5
+
+_DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
+# Until a coordinator has read its log, and while it moves.
+_NOT_YET = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.LEADER_NOT_AVAILABLE,
+}
+# A broker that does not know the question, or not the thing it is about, says nothing of permissions.
+_NOT_TOLD = {
+    KafkaError._UNSUPPORTED_FEATURE,  # noqa: SLF001 - librdkafka's name
+    KafkaError.UNSUPPORTED_VERSION,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.GROUP_ID_NOT_FOUND,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One permission in Kafka's words: Read or Write on a `topic`, `group` or `transactional-id`."""
+
+    operation: str
+    resource: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What the broker said: the permissions that lack, and those it said nothing about."""
+
+    missing: tuple[Grant, ...]
+    not_told: tuple[Grant, ...]
+
+
+def needed(settings: Settings, catalogue: Catalogue) -> list[Grant]:
+    """Return what a worker needs, transactions apart: each topic by the catalogue's readers and writers."""
+    grants = []
+    for name, spec in catalogue.topics.items():
+        if _OURS.intersection(spec.readers):
+            grants.append(Grant("Read", "topic", name))
+        if _OURS.intersection(spec.writers):
+            grants.append(Grant("Write", "topic", name))
+    return [*grants, Grant("Read", "group", settings.group_id)]
+
+
+def ask(connection: Connection, settings: Settings, grants: Iterable[Grant]) -> Granted:
+    """Ask the broker for the operations it would let this user do (KIP-430, Kafka 2.3 and up).
+
+    Raises BrokerUnreachable for what passes by itself (a coordinator that is still reading its log).
+    """
+    grants = list(grants)
+    topics = sorted({grant.name for grant in grants if grant.resource == "topic"})
+    groups = sorted({grant.name for grant in grants if grant.resource == "group"})
+    admin = connection.admin
+    options: dict[str, Any] = {"include_authorized_operations": True, "request_timeout": _TIMEOUT}
+    answers: dict[tuple[str, str], Future[Any]] = {}
+    if topics:
+        # Does not make the topics, even where the broker does so for those who ask for one.
+        for name, future in admin.describe_topics(TopicCollection(topics), **options).items():
+            answers["topic", name] = future
+    if groups:
+        for name, future in admin.describe_consumer_groups(groups, **options).items():
+            answers["group", name] = future
+    allowed = {key: _allowed(connection, settings, future) for key, future in answers.items()}
+    missing, not_told = [], []
+    for grant in grants:
+        operations = allowed[grant.resource, grant.name]
+        if operations is None:
+            not_told.append(grant)
+        elif grant.operation.upper() not in operations:
+            missing.append(grant)
+    return Granted(tuple(missing), tuple(not_told))
+
+
+def _allowed(connection: Connection, settings: Settings, future: Future[Any]) -> frozenset[str] | None:
+    """Names of the operations that are allowed; None where the broker does not tell."""
+    try:
+        operations: list[AclOperation] | None = future.result().authorized_operations
+    except KafkaException as error:
+        code = error.args[0].code()
+        if code in _DENIED:
+            return frozenset()
+        if code in _NOT_TOLD:
+            return None
+        connection.admin.poll(0)
+        if code in _NOT_YET:
+            raise BrokerUnreachable(
+                f"the broker at {settings.broker} has no coordinator for consumer groups yet",
+                hint="look at the broker's log if this stays",
+            ) from None
+        raise broker_failure(settings, error, connection.errors, what="ask for permissions") from None
+    return None if operations is None else frozenset(operation.name for operation in operations)
+
+
+def permission_missing(settings: Settings, missing: Iterable[Grant]) -> PermissionMissing:
+    """Put all missing permissions into one line, and the commands that grant them into the hint."""
+    together: dict[tuple[str, str], list[str]] = {}
+    for grant in missing:
+        together.setdefault((grant.operation, grant.resource), []).append(grant.name)
+    parts = []
+    commands = []
+    for (operation, resource), names in together.items():
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        plural = "s" if len(names) > 1 else ""
+        parts.append(f"{operation} on {resource}{plural} {', '.join(names[:_SHOWN])}{more}")
+        commands.append(f"--operation {operation} {_pattern(settings, resource, names)}")
+    return PermissionMissing(
+        f"this user may not do all that a worker does at {settings.broker}: no {'; no '.join(parts)}",
+        hint="grant it: kafka-acls --bootstrap-server ... --add --allow-principal User:... "
+        + ", and the same with ".join(commands),
+    )
+
+
+def _pattern(settings: Settings, resource: str, names: list[str]) -> str:
+    """Name one thing as it is, several by their prefix; every worker has a transactional id of its own."""
+    if resource == "transactional-id":
+        return f"--{resource} {settings.group_id} --resource-pattern-type prefixed"
+    if len(names) > 1:
+        return f"--{resource} {settings.topic_prefix} --resource-pattern-type prefixed"
+    return f"--{resource} {names[0]}"

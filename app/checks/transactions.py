@@ -1,0 +1,83 @@
+"""Whether the broker has transactions, and lets this worker use its own."""
+
+import contextlib
+import logging
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from app.checks.errors import TransactionsUnusable
+from app.checks.permissions import Grant
+from app.kafka import BrokerErrors, BrokerUnreachable, broker_failure, producer_config
+from app.settings import Settings
+from app.stream.producer import TRANSACTION_TIMEOUT
+
+__all__ = ["probe_transactions"]
+
+# The very first transaction of a cluster makes the broker's topic for them, which takes seconds.
+_TIMEOUT = 10.0
+
+_SILENT = logging.getLogger(f"{__name__}.librdkafka")
+_SILENT.setLevel(logging.CRITICAL + 1)
+
+_WAITING = {
+    KafkaError._TIMED_OUT,  # noqa: SLF001 - librdkafka's name
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.CONCURRENT_TRANSACTIONS,
+}
+
+
+def probe_transactions(settings: Settings, transactional_id: str) -> tuple[Grant, ...]:
+    """Take over the worker's own transactional id, as its producer will. Return the permission that lacks.
+
+    Nothing is written, and no other worker is touched; what an earlier run of this one left open is aborted.
+    Raises TransactionsUnusable, or BrokerUnreachable for what may pass.
+    """
+    errors = BrokerErrors()
+    producer = Producer(
+        producer_config(
+            settings,
+            errors=errors,
+            transactional_id=transactional_id,
+            transaction_timeout_ms=int(TRANSACTION_TIMEOUT * 1000),
+        ),
+        # librdkafka prints fatal errors past its log level: they are said better below.
+        logger=_SILENT,
+    )
+    try:
+        # Without a connection, librdkafka would ask for the coordinator in vain and again only after 0.5 s.
+        producer.list_topics(timeout=_TIMEOUT)
+        producer.init_transactions(_TIMEOUT)
+    except KafkaException as error:
+        with contextlib.suppress(KafkaException):  # a fatal error is raised again by every call
+            producer.poll(0)
+        return _judge(settings, transactional_id, error, errors)
+    return ()
+
+
+def _judge(
+    settings: Settings, transactional_id: str, error: KafkaException, errors: BrokerErrors
+) -> tuple[Grant, ...]:
+    raised = error.args[0]
+    code = raised.code()
+    if code == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+        return (Grant("Write", "transactional-id", transactional_id),)
+    failure = broker_failure(settings, error, errors, what="transactions")
+    if failure.permanent:
+        raise failure
+    if code in _WAITING:
+        raise BrokerUnreachable(
+            f"the broker at {settings.broker} has no coordinator for transactions yet",
+            hint="if this stays: is the broker's transaction.state.log.replication.factor above the number "
+            "of brokers?",
+        ) from None
+    if code == KafkaError.INVALID_TRANSACTION_TIMEOUT:
+        raise TransactionsUnusable(
+            f"the broker at {settings.broker} does not allow transactions of {TRANSACTION_TIMEOUT:.0f} s",
+            hint="raise transaction.max.timeout.ms on the broker",
+        ) from None
+    raise TransactionsUnusable(
+        f"transactions do not work on the broker at {settings.broker}: {raised.str()}",
+        hint="they need Kafka 2.5 or later",
+    ) from None
