@@ -50,7 +50,8 @@ class LazyGroup(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        command: click.Command = getattr(import_module(f"app.commands.{entry.module}"), entry.module)
+        module = import_module(f"app.commands.{entry.module}")
+        command: click.Command = getattr(module, "command", None) or getattr(module, entry.module)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -61,9 +61,9 @@ def find_topic(settings: Settings, name: str, topics: Collection[str]) -> str:
 class TopicReader:
     """Reads partitions from given positions; knows when it has reached what was their end at the start.
 
-    `positions` maps (topic, partition) to an offset; `OFFSET_BEGINNING` and `OFFSET_END` of confluent_kafka are
-    offsets, too. End offsets are not asked for but learnt while reading: transaction markers take offsets,
-    so the last record may stand well below the end, and the embedded broker answers that question wrongly.
+    `positions` maps (topic, partition) to an offset; `OFFSET_BEGINNING` and `OFFSET_END` of confluent_kafka
+    are offsets, too. End offsets are not asked for but learnt while reading: transaction markers take
+    offsets, so the last record may stand well below the end, and the embedded broker answers that question wrongly.
     """
 
     def __init__(self, settings: Settings, positions: Mapping[tuple[str, int], int]) -> None:
@@ -82,11 +82,10 @@ class TopicReader:
         self._unfinished = set(positions)
         try:
             # With the partitions' leaders known beforehand, reading starts at once instead of a second later.
-            self._consumer.list_topics(timeout=REQUEST_TIMEOUT)
-        except KafkaException as error:
-            self._consumer.poll(0)
-            self._consumer.close()
-            raise broker_failure(settings, error, self._errors, what="read topics") from None
+            self._ask_broker()
+        except BaseException:
+            self.close()
+            raise
         self._consumer.assign([TopicPartition(*key, offset) for key, offset in positions.items()])
 
     @classmethod
@@ -110,10 +109,14 @@ class TopicReader:
     def read(self, timeout: float) -> list[Record]:
         """Return the records that have come in, waiting up to `timeout` seconds for the first.
 
-        Raises BrokerFailure when reading is refused.
+        Raises BrokerFailure when reading is refused, or when the broker has gone away.
         """
         first = self._consumer.poll(timeout)
         if first is None:
+            if self._errors.last is not None:
+                # Silence after an error: the broker is gone, or it is back and has nothing new.
+                self._ask_broker()
+                self._errors.forget()
             return []
         records = []
         # `consume` waits until it has them all, so it gets no time to do so.
@@ -126,6 +129,13 @@ class TopicReader:
             elif not error.retriable():
                 raise broker_failure(self._settings, error, self._errors, what=f"read {message.topic()}")
         return records
+
+    def _ask_broker(self) -> None:
+        try:
+            self._consumer.list_topics(timeout=REQUEST_TIMEOUT)
+        except KafkaException as error:
+            self._consumer.poll(0)
+            raise broker_failure(self._settings, error, self._errors, what="read topics") from None
 
     def _passed(self, record: Record) -> Record:
         key = (record.topic, record.partition)
