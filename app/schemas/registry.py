@@ -1,0 +1,151 @@
+"""Where the schemas are kept, and the ids that frame the records: a schema registry's, or local ones.
+
+At start a worker calls `prepare_schemas` once; from then on it needs neither registry nor topic to write.
+Tools that read call `schema_lookup`. `survey` compares the contract with what is kept, changing nothing.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from fastavro.schema import SchemaParseException, UnknownType
+
+from app.schemas.compatibility import Incompatibility, read_problems
+from app.schemas.contract import Contract, EventSchema, load_contract
+from app.schemas.known import KnownSchema, SchemaCatalogue
+from app.schemas.registry_client import RegistryClient
+from app.schemas.registry_errors import IncompatibleSchema, UnknownSchema
+from app.schemas.schema_topic import SchemaMode, SchemaTopic, SchemaTopicContent
+from app.schemas.stores import RegistryStore, SchemaStore, SubjectState, TopicStore, numbered
+from app.settings import Settings
+
+__all__ = ["SchemaIds", "SubjectState", "prepare_schemas", "schema_lookup", "survey"]
+
+OURS = "this release"
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaIds:
+    """The ids that frame each event's records, whose they are, and all schemas, to be served to consumers."""
+
+    by_event: Mapping[str, int]
+    mode: SchemaMode
+    catalogue: SchemaCatalogue
+
+
+def prepare_schemas(settings: Settings, contract: Contract) -> SchemaIds:
+    """Make sure that the schemas are kept before any record is written with them, and return their ids.
+
+    Blocks for seconds at most and may be called again. Nothing is written when something does not fit:
+    SchemaModeConflict (the topics hold the other kind of ids), IncompatibleSchema, SchemaIdConflict.
+    Waiting may help against RegistryUnavailable and `BrokerFailure`s that are not permanent, not against
+    RegistryRefused and SchemasTopicMissing.
+    """
+    topic = SchemaTopic(settings)
+    content = topic.read()
+    mode = SchemaMode.REGISTRY if settings.schema_registry_url else SchemaMode.LOCAL
+    content.require_mode(mode, topic.name)
+    store = _open(settings, topic, content)
+    states = _survey(store, settings, contract)
+    _refuse_incompatible(states)
+    kept = store.add(states)
+    # Last, so that a start that fails before leaves no mark; first come is first served among workers.
+    if content.mode is None:
+        content = topic.claim_mode(mode)
+    ids = {state.event.event_name: schema.schema_id for state, schema in zip(states, kept, strict=True)}
+    subjects = [state.subject for state in states]
+    if mode is SchemaMode.REGISTRY:
+        others = [version for state in states for version in state.versions]
+        registry = RegistryClient(settings)
+        catalogue = SchemaCatalogue(
+            [*kept, *others], lambda: [known for subject in subjects for known in registry.versions(subject)]
+        )
+    else:
+        catalogue = SchemaCatalogue([*kept, *numbered(content)], lambda: numbered(topic.read()))
+    return SchemaIds(MappingProxyType(ids), mode, catalogue)
+
+
+def survey(settings: Settings, contract: Contract) -> tuple[SchemaMode, list[SubjectState]]:
+    """Compare the contract with what is kept, changing nothing. Raises what `prepare_schemas` raises."""
+    topic = SchemaTopic(settings)
+    mode = SchemaMode.REGISTRY if settings.schema_registry_url else SchemaMode.LOCAL
+    content = topic.read()
+    content.require_mode(mode, topic.name)
+    return mode, _survey(_open(settings, topic, content), settings, contract)
+
+
+def schema_lookup(settings: Settings, contract: Contract | None = None) -> Callable[[int], str]:
+    """Return a function from a schema id to the schema's text, for those who read typed topics.
+
+    With a registry it asks that, once for each id. Without, it knows the contract and reads the topic of
+    schemas for what else it is asked for. The function raises UnknownSchema, or what keeps it from knowing.
+    """
+    if settings.schema_registry_url:
+        registry, known = RegistryClient(settings), dict[int, str]()
+
+        def ask(schema_id: int) -> str:
+            if schema_id not in known:
+                known[schema_id] = registry.by_id(schema_id)
+            return known[schema_id]
+
+        return ask
+    events = (contract or load_contract()).events.values()
+    own = {event.local_id: event.text for event in events}
+    topic = SchemaTopic(settings)
+    catalogue = SchemaCatalogue((), lambda: numbered(topic.read()))
+
+    def look_up(schema_id: int) -> str:
+        if schema_id in own:
+            return own[schema_id]
+        try:
+            return catalogue.by_id(schema_id)
+        except UnknownSchema as error:
+            raise UnknownSchema(
+                str(error), hint="set MASTERY_SCHEMA_REGISTRY_URL if the workers use a schema registry"
+            ) from None
+
+    return look_up
+
+
+def _open(settings: Settings, topic: SchemaTopic, content: SchemaTopicContent) -> SchemaStore:
+    if settings.schema_registry_url:
+        return RegistryStore(RegistryClient(settings))
+    return TopicStore(topic, content)
+
+
+def _survey(store: SchemaStore, settings: Settings, contract: Contract) -> list[SubjectState]:
+    states = []
+    for event in contract.events.values():
+        subject = settings.subject(settings.typed_topic(event.event_name))
+        versions, found = tuple(store.versions(subject)), store.find(subject, event)
+        problems = () if found else tuple(_problems(subject, event, versions))
+        states.append(SubjectState(event, subject, found, versions, problems))
+    return states
+
+
+def _problems(subject: str, event: EventSchema, versions: Iterable[KnownSchema]) -> Iterable[Incompatibility]:
+    for version in versions:
+        label = f"version {version.version}"
+        try:
+            kept = json.loads(version.text)
+            pairs = ((OURS, event.schema, label, kept), (label, kept, OURS, event.schema))
+            for reader, reads, writer, writes in pairs:
+                for problem in read_problems(reads, writes):
+                    yield Incompatibility(subject, reader, writer, problem.path, problem.rule, problem.detail)
+        except (ValueError, KeyError, TypeError, SchemaParseException, UnknownType):
+            raise IncompatibleSchema(
+                f"{label} of {subject} is no Avro schema that can be compared",
+                hint="somebody else uses this subject: set another MASTERY_TOPIC_PREFIX",
+            ) from None
+
+
+def _refuse_incompatible(states: Sequence[SubjectState]) -> None:
+    problems = [problem for state in states for problem in state.problems]
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise IncompatibleSchema(
+            f"{problems[0]}{more}",
+            problems,
+            hint="run the release that fits, or set a new MASTERY_TOPIC_PREFIX and produce the events again",
+        )
