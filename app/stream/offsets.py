@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 
 from app.stream.errors import OffsetBeyondEnd, TakeOverFailed
 
@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 #: Seconds. Above the transaction time-out of the worker that was there before: its open offsets are stable by
 #: then.
 _TIMEOUT = 30.0
+
+#: Seconds. How long a look at a suspicious offset waits for the broker to answer.
+_LOOK_TIMEOUT = 5.0
 
 
 class StableOffsets:
@@ -33,6 +36,10 @@ class StableOffsets:
             "enable.auto.commit": False,
             # For the wait on an open transaction: asked again this often.
             "retry.backoff.ms": 50,
+            # For a look at what is at an offset, see `_holds`.
+            "auto.offset.reset": "error",
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 50,
         }
 
     def positions(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
@@ -51,10 +58,7 @@ class StableOffsets:
         consumer = Consumer(self._config)
         try:
             committed = consumer.committed(wanted, timeout=_TIMEOUT)
-            return {
-                (entry.topic, entry.partition): self._position(entry, *self._watermarks(consumer, entry))
-                for entry in committed
-            }
+            return {(entry.topic, entry.partition): self._position(consumer, entry) for entry in committed}
         except KafkaException as error:
             raise TakeOverFailed(
                 f"the group's committed offsets could not be read: {error.args[0].name()}"
@@ -62,20 +66,15 @@ class StableOffsets:
         finally:
             consumer.close()
 
-    @staticmethod
-    def _watermarks(consumer: Consumer, entry: TopicPartition) -> tuple[int, int]:
+    def _position(self, consumer: Consumer, entry: TopicPartition) -> int:
         if entry.error is not None:
             raise KafkaException(entry.error)
         low, high = consumer.get_watermark_offsets(
             TopicPartition(entry.topic, entry.partition), timeout=_TIMEOUT
         )
-        return low, high
-
-    @staticmethod
-    def _position(entry: TopicPartition, low: int, high: int) -> int:
         if entry.offset == OFFSET_INVALID:
-            return low
-        if entry.offset > high:
+            return int(low)
+        if entry.offset > high and not self._holds(consumer, entry):
             raise OffsetBeyondEnd(
                 f"the committed offset {entry.offset} of {entry.topic} partition {entry.partition} lies"
                 f" beyond its end {high}: the topic was deleted and made anew",
@@ -88,5 +87,21 @@ class StableOffsets:
                 entry.topic,
                 entry.partition,
             )
-            return low
+            return int(low)
         return int(entry.offset)
+
+    @staticmethod
+    def _holds(consumer: Consumer, entry: TopicPartition) -> bool:
+        """Look whether a fetch from that offset finds a record or the end.
+
+        The embedded broker, asked for the end offset, tells one inside the last batch.
+        """
+        consumer.assign([TopicPartition(entry.topic, entry.partition, entry.offset)])
+        try:
+            message = consumer.poll(_LOOK_TIMEOUT)
+        finally:
+            consumer.unassign()
+        if message is None:
+            return False
+        error = message.error()
+        return error is None or error.code() == KafkaError._PARTITION_EOF
