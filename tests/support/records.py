@@ -90,9 +90,9 @@ def read_all(
 ) -> list[Record]:
     """Return every record, at least to the end that was there at the call, in offset order in each partition.
 
-    With `committed` as a read_committed consumer sees it, to the last stable offset; without, everything. The
-    end is what the broker says while fetching: transaction markers take offsets, so the last record can lie far
-    before it; and what the embedded broker says when asked for the end can be too low.
+    With `committed` as a read_committed consumer sees it, to the last stable offset; else everything. The
+    end is what the broker says while fetching: transaction markers take offsets, so the last record can lie
+    far before it; and what the embedded broker says when asked for the end can be too low.
     """
     names = [topics] if isinstance(topics, str) else list(topics)
     ends = end_offsets(bootstrap, names, committed=committed)

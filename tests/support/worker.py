@@ -3,6 +3,7 @@
 import http.client
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping
 from enum import Enum
@@ -36,7 +37,8 @@ def command_environment(settings: "Settings", **variables: str) -> dict[str, str
 class WorkerProcess:
     """`mastery worker` with the given settings, its own state folder and its own web port.
 
-    Can be started again after it ended; the output of all runs is in `log_file`.
+    Can be started again after it ended; the output of all runs is in `log_file`. `module` with its arguments
+    is what `python -m` runs, `variables` come on top of the environment.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class WorkerProcess:
         folder: Path,
         *,
         name: str = "worker",
+        module: tuple[str, ...] = ("app.cli", "worker"),
         variables: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
@@ -55,7 +58,7 @@ class WorkerProcess:
             "MASTERY_WEB_PORT": str(self._web_port),
         }
         self._child = ChildProcess(
-            [sys.executable, "-m", "app.cli", "worker"],
+            [sys.executable, "-m", *module],
             output=self.log_file,
             env=command_environment(settings, **own, **(variables or {})),
             cwd=CHECKOUT,
@@ -77,6 +80,12 @@ class WorkerProcess:
     def returncode(self) -> int | None:
         """Exit status, None while it runs."""
         return self._child.returncode
+
+    @property
+    def frozen(self) -> bool:
+        """True while it is stopped by a signal, its own included."""
+        asked = ["ps", "-o", "stat=", "-p", str(self._child.pid)]
+        return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.startswith("T")
 
     @property
     def log(self) -> str:

@@ -1,7 +1,7 @@
-"""`mastery worker` that kills itself with SIGKILL at one step of its checkpoints: STEP:N in KILL_AT.
+"""`mastery worker` that kills or stops itself at one step of its checkpoints: FAULT=kill|stop:STEP:N.
 
-The steps, in order: begin, produce, flush, send_offsets, end; each is killed *before*; `done` is right after `end`.
-N counts how often the step was reached. Run as `python -m tests.faults.killing_worker`.
+The steps in order: begin, produce, flush, send_offsets, end; the fault comes *before* each. `done` comes
+right after `end`. N counts how often the step was reached. Run as `python -m tests.faults.faulty_worker`.
 """
 
 import os
@@ -14,16 +14,17 @@ from app.cli import main
 from app.stream.producer import TransactionalProducer
 
 STEPS = ("begin", "produce", "flush", "send_offsets", "end")
+SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 
-def kill_at(step: str, count: int) -> None:
-    """Wrap the producer's steps so that this process dies at the count-th time of `step`."""
+def inject(fault: signal.Signals, step: str, count: int) -> None:
+    """Wrap the producer's steps so that the fault hits this process at the count-th time of `step`."""
     seen: Counter[str] = Counter()
 
     def reached(name: str) -> None:
         seen[name] += 1
         if name == step and seen[name] == count:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), fault)
 
     def wrap(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         def stepped(self: TransactionalProducer, *args: Any) -> Any:
@@ -40,6 +41,6 @@ def kill_at(step: str, count: int) -> None:
 
 
 if __name__ == "__main__":
-    wanted, _, number = os.environ.pop("KILL_AT").partition(":")
-    kill_at(wanted, int(number))
+    kind, wanted, number = os.environ.pop("FAULT").split(":")
+    inject(SIGNALS[kind], wanted, int(number))
     main(["worker"])

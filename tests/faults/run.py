@@ -1,0 +1,169 @@
+"""One run under faults: topics of its own, a feeder, watched offsets, workers, and the verdict at the end."""
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from tests.faults.feeder import Feeder
+from tests.faults.sampler import OffsetSampler
+from tests.faults.verify import Judge
+from tests.kafka.server import KafkaServer
+from tests.support.records import Record, committed_offsets, end_offsets, read_all
+from tests.support.waiting import wait_until
+from tests.support.worker import CHECKOUT, WorkerProcess, command_environment
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+__all__ = ["EVENT_NAMES", "FAULTY_WORKER", "FaultRun"]
+
+FAULTY_WORKER = ("tests.faults.faulty_worker",)
+
+EVENT_NAMES = (
+    "learning_outcome_created",
+    "learning_outcome_updated",
+    "learning_outcome_group_created",
+    "learning_outcome_group_updated",
+    "learning_outcome_link_created",
+    "learning_outcome_link_updated",
+    "learning_outcome_result_created",
+    "learning_outcome_result_updated",
+    "outcome_proficiency_created",
+    "outcome_proficiency_updated",
+    "outcomes.retry_outcome_alignment_clone",
+    "rubric_assessed",
+)
+
+
+class FaultRun:
+    """Sets everything up on entering, ends every worker on leaving. Workers are made with `worker`."""
+
+    def __init__(
+        self, kafka: KafkaServer, settings: "Settings", folder: Path, *, rate: int, seed: int
+    ) -> None:
+        self.kafka, self.settings, self.folder = kafka, settings, folder
+        self.raw = settings.raw_topic_name
+        self.feeder = Feeder(kafka.bootstrap, self.raw, partitions=settings.partitions, rate=rate, seed=seed)
+        self.sampler = OffsetSampler(kafka.bootstrap, settings.group_id)
+        self.workers: list[WorkerProcess] = []
+        #: Exit statuses of workers that ended by themselves and were started again.
+        self.own_exits: list[int] = []
+        self._managed: set[WorkerProcess] = set()
+        self._closing = threading.Event()
+        self._manager = threading.Thread(target=self._manage, name="process manager", daemon=True)
+
+    def __enter__(self) -> Self:
+        done = subprocess.run(
+            [sys.executable, "-m", "app.cli", "topics", "apply"],
+            env=command_environment(self.settings),
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, f"topics apply failed:\n{done.stdout}{done.stderr}"
+        self.sampler.start()
+        self.feeder.start()
+        self._manager.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.set()
+        self._manager.join(10.0)
+        for worker in self.workers:
+            worker.kill()
+        self.kafka.thaw()
+        if self.kafka.running:
+            self.feeder.stop()
+        self.sampler.stop()
+
+    def worker(
+        self, name: str, *, module: tuple[str, ...] = ("app.cli", "worker"), **variables: str
+    ) -> WorkerProcess:
+        """Return a new worker, not started, that is killed at the end of the run."""
+        worker = WorkerProcess(self.settings, self.folder, name=name, module=module, variables=variables)
+        self.workers.append(worker)
+        return worker
+
+    def manage(self, *workers: WorkerProcess) -> None:
+        """From now on start these again when they end by themselves, as a process manager would."""
+        self._managed.update(workers)
+
+    def release(self, worker: WorkerProcess) -> None:
+        """No longer start it again."""
+        self._managed.discard(worker)
+
+    def _manage(self) -> None:
+        while not self._closing.wait(0.1):
+            for worker in list(self._managed):
+                if worker.returncode is not None:
+                    self.own_exits.append(worker.returncode)
+                    worker.start()
+
+    def committed(self) -> dict[int, int]:
+        """Return what the group has committed of the raw topic, by partition."""
+        offsets = committed_offsets(self.kafka.bootstrap, self.settings.group_id)
+        return {partition: offset for (topic, partition), offset in offsets.items() if topic == self.raw}
+
+    def left_of(self, fed: dict[int, int]) -> int:
+        """Return how many of the events fed up to these positions are not committed."""
+        committed = self.committed()
+        return sum(max(0, position - committed.get(partition, 0)) for partition, position in fed.items())
+
+    def wait_for_progress(self, events: int, timeout: float = 30.0) -> None:
+        """Wait until that many more events are committed."""
+        goal = sum(self.committed().values()) + events
+        wait_until(
+            lambda: sum(self.committed().values()) >= goal,
+            timeout=timeout,
+            what=f"{events} more committed events",
+            detail=self.logs,
+        )
+
+    def finish(self, *, timeout: float = 60.0) -> None:
+        """Stop feeding, wait until all is committed, and judge. Workers must be running."""
+        fed = self.feeder.stop()
+        in_topic = end_offsets(self.kafka.bootstrap, [self.raw])
+        ends = {partition: end for (_, partition), end in in_topic.items()}
+        assert sum(ends.values()) == len(fed), "the raw topic holds something else than what was fed"
+        wait_until(
+            lambda: self.committed() == ends,
+            timeout=timeout,
+            what=f"all {len(fed)} events to be committed",
+            detail=lambda: f"committed {self.committed()}, ends {ends}\n{self.logs()}",
+        )
+        self.judge()
+
+    def judge(self) -> None:
+        """Read everything as a read_committed consumer, and fail if an event is not there exactly once."""
+        fed = self.feeder.stop()
+        judge = Judge(fed, self.raw)
+        typed, dead = self._outputs()
+        for event_name, records in typed.items():
+            judge.take_typed(event_name, records)
+        judge.take_dead(dead)
+        assert not judge.problems(), f"{judge}\n{self._evidence()}"
+        assert judge.counts["typed"] > 0, "nothing was written at all"
+        self.sampler.stop()
+        assert self.sampler.samples > 10, "committed offsets were hardly looked at"
+        assert not self.sampler.went_back, f"committed offsets went back: {self.sampler.went_back}"
+
+    def _outputs(self) -> tuple[dict[str, list[Record]], list[Record]]:
+        topics = {self.settings.typed_topic(name): name for name in EVENT_NAMES}
+        dead_topic = self.settings.dead_letter_topic
+        typed: dict[str, list[Record]] = {name: [] for name in EVENT_NAMES}
+        dead: list[Record] = []
+        for record in read_all(self.kafka.bootstrap, [*topics, dead_topic], timeout=60.0):
+            (dead if record.topic == dead_topic else typed[topics[record.topic]]).append(record)
+        return typed, dead
+
+    def logs(self) -> str:
+        """Return the last lines of every worker's output."""
+        return "\n".join(worker.log for worker in self.workers)
+
+    def _evidence(self) -> str:
+        return f"worker logs in {self.folder}; own exits: {self.own_exits}; at {time.strftime('%H:%M:%S')}"
