@@ -20,7 +20,15 @@ from app.schemas.schema_topic import SchemaMode, SchemaTopic, SchemaTopicContent
 from app.schemas.stores import RegistryStore, SchemaStore, SubjectState, TopicStore, numbered
 from app.settings import Settings
 
-__all__ = ["SchemaIds", "SubjectState", "prepare_schemas", "schema_lookup", "survey"]
+__all__ = [
+    "SchemaCatalogue",
+    "SchemaIds",
+    "SchemaMode",
+    "SubjectState",
+    "prepare_schemas",
+    "schema_lookup",
+    "survey",
+]
 
 OURS = "this release"
 

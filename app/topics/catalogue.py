@@ -61,7 +61,7 @@ class TopicSpec:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All topics, by complete name, in the order of the files."""
+    """All topics, by complete name: the raw topic, then the others in the order of the files."""
 
     topics: Mapping[str, TopicSpec]
 
@@ -118,7 +118,9 @@ def load_catalogue(settings: Settings, root: Path | None = None) -> Catalogue:
     for group, specs in Catalogue(topics).groups().items():
         if len({spec.partitions for spec in specs}) > 1:
             raise CatalogueError(f"the topics of the group {group} must have one partition count")
-    return Catalogue(MappingProxyType(topics))
+    # The raw topic first: what comes in before what is made of it.
+    ordered = sorted(topics.items(), key=lambda item: not item[1].raw)
+    return Catalogue(MappingProxyType(dict(ordered)))
 
 
 def _read(path: Path) -> dict[str, Any]:
