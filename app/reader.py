@@ -53,7 +53,8 @@ def find_topic(settings: Settings, name: str, topics: Collection[str]) -> str:
     for candidate in (name, f"{settings.topic_prefix}{name}"):
         if candidate in topics:
             return candidate
-    near = get_close_matches(f"{settings.topic_prefix}{name}", list(topics), n=3)
+    shown = [topic.removeprefix(settings.topic_prefix) for topic in topics]
+    near = get_close_matches(name.removeprefix(settings.topic_prefix), shown, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else "`mastery topics apply` makes the topics"
     raise TopicMissing(f"the broker at {settings.broker} has no topic {name}", hint=hint)
 
@@ -63,7 +64,8 @@ class TopicReader:
 
     `positions` maps (topic, partition) to an offset; `OFFSET_BEGINNING` and `OFFSET_END` of confluent_kafka
     are offsets, too. End offsets are not asked for but learnt while reading: transaction markers take
-    offsets, so the last record may stand well below the end, and the embedded broker answers that question wrongly.
+    offsets, so the last record may stand well below the end, and the embedded broker answers that question
+    wrongly.
     """
 
     def __init__(self, settings: Settings, positions: Mapping[tuple[str, int], int]) -> None:

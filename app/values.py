@@ -4,11 +4,13 @@ import base64
 import json
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.errors import MasteryError
-from app.schemas.decoder import AvroDecoder
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.schemas.decoder import AvroDecoder
 
 __all__ = ["ValueReader", "plain", "timestamp_text"]
 
@@ -22,8 +24,10 @@ class ValueReader:
         self._settings = settings
 
     @cached_property
-    def _decoder(self) -> AvroDecoder:
-        from app.schemas.registry import schema_lookup  # noqa: PLC0415 - slow, and topics without Avro do without
+    def _decoder(self) -> "AvroDecoder":
+        # Imported here: reading topics without Avro should not wait for it.
+        from app.schemas.decoder import AvroDecoder  # noqa: PLC0415
+        from app.schemas.registry import schema_lookup  # noqa: PLC0415
 
         return AvroDecoder(schema_lookup(self._settings))
 

@@ -25,8 +25,8 @@ def send(file: Path, as_json: bool) -> None:
     """Send the events in FILE (- for standard input) to the raw topic.
 
     FILE holds JSON objects: one a line, in an array, or one after another, pretty-printed or not. Each is
-    sent as the very bytes that stand there, without a key, like Canvas does. A file is checked whole before its
-    first event is sent; standard input is sent as it comes.
+    sent as the very bytes that stand there, without a key, like Canvas does. A file is checked whole
+    before its first event is sent; standard input is sent as it comes.
     """
     settings = load_settings()
     topic = settings.raw_topic_name

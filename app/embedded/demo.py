@@ -1,0 +1,202 @@
+"""The demo: embedded broker, topics, a worker and sample events in one place, and what arrives at its end."""
+
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from app.backlog import read_backlog
+from app.deadletter import parse_headers
+from app.embedded.broker import DEFAULT_PORT, EmbeddedBroker, free_port
+from app.embedded.child import ChildProcess
+from app.embedded.events import broken_events, endless_events
+from app.embedded.samples import sample_events
+from app.errors import MasteryError
+from app.reader import Record, TopicReader, topic_partitions
+from app.schemas.contract import load_contract
+from app.sender import EventSender
+from app.settings import PREFIX, Settings, load_settings, variable
+from app.topics import TopicAdmin, apply, load_catalogue
+from app.values import ValueReader, plain
+
+__all__ = ["Arrival", "Demo", "DemoFailed", "TopicView", "without_settings"]
+
+# Seconds. The embedded broker lets a first member wait for half of it; Kafka's own lower limit is 6.
+SESSION_TIMEOUT = 6.0
+# Few are enough to see, and quick to make.
+PARTITIONS = 4
+_WORKER_STOP_TIMEOUT = 15.0
+
+
+class DemoFailed(MasteryError):
+    """Something that the demo runs has ended, or its events have not all arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One record at the end of its way. `value` is decoded; of a dead letter it is what was wrong with it."""
+
+    topic: str
+    key: str
+    value: dict[str, Any]
+
+
+@dataclass
+class TopicView:
+    """What has arrived in one topic. `expected` counts the samples that belong there."""
+
+    topic: str
+    expected: int
+    records: int = 0
+    first: Arrival | None = None
+    last: Arrival | None = None
+
+    def take(self, arrival: Arrival) -> None:
+        """Count one more."""
+        self.records += 1
+        self.first = self.first or arrival
+        self.last = arrival
+
+
+@dataclass
+class Demo:
+    """Owns all processes of the demo; a context manager that leaves none behind.
+
+    `say` gets one line for every step. Usage: enter, `send_samples`, then `arrivals` again and again.
+    """
+
+    say: Callable[[str], None]
+    port: int | None = None
+    views: dict[str, TopicView] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _start(self, stack: ExitStack) -> None:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mastery-demo-")))
+        self._broker = stack.enter_context(EmbeddedBroker(port=self.port, log_file=folder / "broker.log"))
+        self.settings = _settings(self._broker.bootstrap, folder / "state")
+        usual = self.port is not None or self.settings.broker.endswith(f":{DEFAULT_PORT}")
+        self.say(
+            f"embedded broker on {self.settings.broker}" + ("" if usual else f" ({DEFAULT_PORT} is taken)")
+        )
+        made = apply(load_catalogue(self.settings), TopicAdmin(self.settings)).created
+        self.say(f"{len(made)} topics made, with {PARTITIONS} partitions each")
+        self._worker = ChildProcess(
+            [sys.executable, "-m", "app.cli", "worker"],
+            output=folder / "worker.log",
+            env=_environment(self.settings),
+        )
+        self._worker.start()
+        stack.callback(self._worker.stop, _WORKER_STOP_TIMEOUT)
+        web = f"http://{self.settings.web_host}:{self.settings.web_port}"
+        self.say(f"worker started: process {self._worker.pid}, {web}/health/ready")
+        self._expect()
+        self._reader = stack.enter_context(
+            TopicReader.whole(self.settings, self.views, topic_partitions(self.settings))
+        )
+        self._values = ValueReader(self.settings)
+        self._sender = EventSender(self.settings, self.settings.raw_topic_name)
+
+    def _expect(self) -> None:
+        samples = sample_events()
+        counts = Counter(sample.event_name for sample in samples)
+        for name in load_contract().events:
+            topic = self.settings.typed_topic(name)
+            self.views[topic] = TopicView(topic, counts[name])
+        topic = self.settings.dead_letter_topic
+        self.views[topic] = TopicView(topic, len(broken_events(samples)))
+        self._endless = endless_events(samples)
+
+    def send_samples(self) -> int:
+        """Send every example of Canvas's documentation and some broken records; return how many."""
+        samples = sample_events()
+        events = [sample.raw for sample in samples] + broken_events(samples)
+        for event in events:
+            self._sender.send(event)
+        self._sender.finish()
+        return len(events)
+
+    def send_another(self) -> None:
+        """Send one more event, so that something moves."""
+        self._sender.send(next(self._endless))
+
+    def arrivals(self, timeout: float) -> list[Arrival]:
+        """Return what has newly arrived, waiting up to `timeout` seconds for it; counts it in `views`.
+
+        Raises DemoFailed when the worker or the broker has ended.
+        """
+        arrived = [self._arrival(record) for record in self._reader.read(timeout)]
+        for arrival in arrived:
+            self.views[arrival.topic].take(arrival)
+        if not self._worker.running:
+            status = self._worker.returncode
+            raise DemoFailed(f"the worker has ended by itself, exit status {status}:\n{self._worker.tail()}")
+        if not self._broker.running:
+            raise DemoFailed("the embedded broker has ended by itself")
+        return arrived
+
+    def _arrival(self, record: Record) -> Arrival:
+        key = (record.key or b"-").decode(errors="replace")
+        if record.topic == self.settings.dead_letter_topic:
+            why = parse_headers(record.headers)
+            reason = {"kind": why.kind, "message": why.message} if why else {}
+            return Arrival(record.topic, key, reason | {"raw": plain(record.value)})
+        return Arrival(record.topic, key, self._values.value(record.value))
+
+    @property
+    def complete(self) -> bool:
+        """True when every sample has arrived where it belongs."""
+        return all(view.records >= view.expected for view in self.views.values())
+
+    def idle(self) -> bool:
+        """True when the worker has committed everything that was sent."""
+        topic = self.settings.raw_topic_name
+        return all(
+            entry.idle for entry in read_backlog(self.settings, [(topic, p) for p in range(PARTITIONS)])
+        )
+
+    def require_exactly_the_samples(self) -> None:
+        """Raise DemoFailed unless each topic holds its samples, no more and no less."""
+        wrong = [
+            f"{view.topic} {view.records} of {view.expected}"
+            for view in self.views.values()
+            if view.records != view.expected
+        ]
+        if wrong:
+            raise DemoFailed(
+                f"not everything arrived exactly once: {', '.join(wrong)}\n{self._worker.tail()}"
+            )
+
+
+def _settings(broker: str, state_dir: Path) -> Settings:
+    return load_settings(
+        broker=broker,
+        state_dir=state_dir,
+        session_timeout=SESSION_TIMEOUT,
+        partitions=PARTITIONS,
+        # Not the usual one: a worker of one's own may run beside the demo.
+        web_port=free_port(),
+    )
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """The worker gets the demo's settings, and none of those that are meant for another broker."""
+    ours = {variable(name): str(getattr(settings, name)) for name in settings.model_fields_set}
+    return without_settings(os.environ) | ours
+
+
+def without_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without this project's variables."""
+    return {name: value for name, value in environ.items() if not name.upper().startswith(PREFIX)}
