@@ -13,11 +13,12 @@ from app.events.decode import EventDecoder
 from app.events.errors import ErrorKind
 from app.events.keys import key_function
 from app.events.names import DOCUMENTED_EVENTS
-from app.kafka import client_config
+from app.kafka import BrokerUnreachable, client_config
 from app.schemas.contract import Contract, load_contract
 from app.schemas.encoder import compile_encoder
 from app.schemas.models import build_models
-from app.schemas.registry import SchemaCatalogue, SchemaIds, prepare_schemas
+from app.schemas.registry import SchemaIds, prepare_schemas
+from app.schemas.registry_errors import RegistryUnavailable
 from app.settings import Settings
 from app.stream.group_metadata import verify_layout
 from app.stream.offsets import StableOffsets
@@ -86,14 +87,26 @@ class Worker:
         self.progress.enter(Phase.CHECKING, "checking broker, topics and schemas")
         lock = lock_state_dir(settings.state_dir)
         self._stack.callback(lock.release)
-        run_checks(settings, contract, load_catalogue(settings), deadline=deadline, say=self._say)
+        transactional_id = f"{settings.group_id}.{lock.worker_id}"
+        run_checks(
+            settings,
+            load_catalogue(settings),
+            transactional_id=transactional_id,
+            deadline=deadline,
+            say=self._say,
+        )
         verify_layout(client_config(settings), settings.group_id)
-        ids = retry_until(deadline, lambda: prepare_schemas(settings, contract), self._say)
-        web.serve_schemas(SchemaCatalogue(settings, contract, ids))
+        ids = retry_until(
+            deadline,
+            lambda: prepare_schemas(settings, contract),
+            self._say,
+            on=(BrokerUnreachable, RegistryUnavailable),
+        )
+        web.serve_schemas(ids.catalogue)
         self._router = build_router(settings, contract, ids)
         producer = TransactionalProducer(
             client_config(settings),
-            f"{settings.group_id}.{lock.worker_id}",
+            transactional_id,
             max_message_bytes=settings.max_message_bytes + _DEAD_LETTER_ROOM,
         )
         producer.init()
@@ -108,7 +121,7 @@ def build_router(settings: Settings, contract: Contract, ids: SchemaIds) -> Rout
     for name, event in contract.events.items():
         encoder = compile_encoder(event.schema, ids.by_event[name], drop_pii=settings.pii == "drop")
         routes[models[name]] = Route(
-            name, settings.typed_topic(name), key_function(name), encoder.encode, encoder.encode_ascii
+            name, settings.typed_topic(name), key_function(event), encoder.encode, encoder.encode_ascii
         )
     return Router(
         EventDecoder(contract, models, other_events=settings.other_events),

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.deadletter import dead_letter_headers
 from app.events.errors import ErrorKind, EventIgnored, EventRefused
+from app.schemas.encoder import TimestampRangeError, is_plain_ascii
 from app.stream.application import StreamApp
 from app.stream.batch import Output, RawRecord, RecordBatch
 
@@ -61,16 +62,15 @@ class Router:
             try:
                 event = decode(value)
                 route = routes[event.__class__]
-                # Strings of an event whose bytes are ASCII are ASCII too, unless it spells others as \uXXXX.
-                if value.isascii() and b"\\u" not in value:  # type: ignore[union-attr]
-                    encoded = route.encode_ascii(event)
-                else:
-                    encoded = route.encode(event)
+                encode = route.encode_ascii if is_plain_ascii(value or b"") else route.encode
+                encoded = encode(event)
                 key = route.key(event)
                 if len(encoded) + len(key) > max_bytes:
                     raise EventRefused(ErrorKind.TOO_LARGE, "")  # noqa: TRY301 - refused like any other
             except EventRefused as refusal:
                 self._refuse(output, batch, record, refusal, now)
+            except TimestampRangeError as error:
+                self._refuse(output, batch, record, EventRefused(ErrorKind.OUT_OF_RANGE, error.path), now)
             except EventIgnored as ignored:
                 output.ignored[ignored.event_name] += 1
             else:
