@@ -375,6 +375,9 @@ def _shown(value: object) -> str:
 
 def unknown_variables(environ: Mapping[str, str]) -> dict[str, str | None]:
     """Return the `MASTERY_*` variables that are no setting, each with the setting that was probably meant."""
-    known = {variable(name) for name in Settings.model_fields}
-    unknown = sorted(key for key in environ if key.upper().startswith(PREFIX) and key.upper() not in known)
-    return {key: next(iter(get_close_matches(key.upper(), known, n=1)), None) for key in unknown}
+    known = list(Settings.model_fields)
+    names = {key: key[len(PREFIX) :].lower() for key in sorted(environ) if key.upper().startswith(PREFIX)}
+    unknown = {key: name for key, name in names.items() if name not in known}
+    # The prefix is left out of the comparison: it would make every name look like every other.
+    meant = {key: next(iter(get_close_matches(name, known, n=1)), None) for key, name in unknown.items()}
+    return {key: variable(name) if name else None for key, name in meant.items()}
