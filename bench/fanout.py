@@ -197,7 +197,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--broken",
         type=int,
-        default=50_000,
+        default=100_000,
         metavar="N",
         help="also N broken records in a row against N good ones; 0: none (default: %(default)s)",
     )
