@@ -40,7 +40,11 @@ def create_topic(bootstrap: str, name: str, *, partitions: int = 1, **config: st
     options = {key.replace("_", "."): value for key, value in config.items()}
     admin.create_topics([NewTopic(name, partitions, 1, config=options)])[name].result(15.0)
     deadline = time.monotonic() + 15.0
-    while len(admin.list_topics(timeout=5.0).topics[name].partitions) < partitions:
+    while True:
+        # Kafka says "made" before its metadata has the topic.
+        topic = admin.list_topics(timeout=5.0).topics.get(name)
+        if topic is not None and len(topic.partitions) >= partitions:
+            return
         if time.monotonic() > deadline:
             raise AssertionError(f"topic {name} was made but is not known after 15 s")
         time.sleep(0.02)
