@@ -79,13 +79,13 @@ def connect(settings: Settings) -> Connection:
         now = time.monotonic()
         if now > deadline or (watch.down_since is not None and now > watch.down_since + _OTHER_ADDRESSES):
             raise _unreachable(settings, watch)
-    try:
-        answer.result()
-    except KafkaException as error:
-        failure = broker_failure(settings, error, watch, what="describe the cluster")
+    # Not result(): what that raises holds this frame, which holds the client, and so keeps it from closing.
+    problem = answer.exception()
+    if isinstance(problem, KafkaException):
+        failure = broker_failure(settings, problem, watch, what="describe the cluster")
         if isinstance(failure, BrokerUnreachable):
-            raise _unreachable(settings, watch) from None
-        raise failure from None
+            raise _unreachable(settings, watch)
+        raise failure
     return Connection(admin, watch)
 
 

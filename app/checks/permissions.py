@@ -76,14 +76,11 @@ def ask(connection: Connection, settings: Settings, grants: Iterable[Grant]) -> 
     groups = sorted({grant.name for grant in grants if grant.resource == "group"})
     admin = connection.admin
     options: dict[str, Any] = {"include_authorized_operations": True, "request_timeout": _TIMEOUT}
-    answers: dict[tuple[str, str], Future[Any]] = {}
-    if topics:
-        # Does not make the topics, even where the broker does so for those who ask for one.
-        for name, future in admin.describe_topics(TopicCollection(topics), **options).items():
-            answers["topic", name] = future
-    if groups:
-        for name, future in admin.describe_consumer_groups(groups, **options).items():
-            answers["group", name] = future
+    # Asking makes no topics, not even where the broker makes those that a client names.
+    of_topics = admin.describe_topics(TopicCollection(topics), **options)
+    of_groups = admin.describe_consumer_groups(groups, **options)
+    answers = {("topic", name): future for name, future in of_topics.items()}
+    answers |= {("group", name): future for name, future in of_groups.items()}
     allowed = {key: _allowed(connection, settings, future) for key, future in answers.items()}
     missing, not_told = [], []
     for grant in grants:
@@ -97,22 +94,23 @@ def ask(connection: Connection, settings: Settings, grants: Iterable[Grant]) -> 
 
 def _allowed(connection: Connection, settings: Settings, future: Future[Any]) -> frozenset[str] | None:
     """Names of the operations that are allowed; None where the broker does not tell."""
-    try:
+    # Not result(): what that raises holds this frame, which holds the client, and so keeps it from closing.
+    error = future.exception()
+    if not isinstance(error, KafkaException):
         operations: list[AclOperation] | None = future.result().authorized_operations
-    except KafkaException as error:
-        code = error.args[0].code()
-        if code in _DENIED:
-            return frozenset()
-        if code in _NOT_TOLD:
-            return None
-        connection.admin.poll(0)
-        if code in _NOT_YET:
-            raise BrokerUnreachable(
-                f"the broker at {settings.broker} has no coordinator for consumer groups yet",
-                hint="look at the broker's log if this stays",
-            ) from None
-        raise broker_failure(settings, error, connection.errors, what="ask for permissions") from None
-    return None if operations is None else frozenset(operation.name for operation in operations)
+        return None if operations is None else frozenset(operation.name for operation in operations)
+    code = error.args[0].code()
+    if code in _DENIED:
+        return frozenset()
+    if code in _NOT_TOLD:
+        return None
+    if code in _NOT_YET:
+        raise BrokerUnreachable(
+            f"the broker at {settings.broker} has no coordinator for consumer groups yet",
+            hint="look at the broker's log if this stays",
+        )
+    connection.admin.poll(0)
+    raise broker_failure(settings, error, connection.errors, what="ask for permissions")
 
 
 def permission_missing(settings: Settings, missing: Iterable[Grant]) -> PermissionMissing:
@@ -126,7 +124,7 @@ def permission_missing(settings: Settings, missing: Iterable[Grant]) -> Permissi
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         plural = "s" if len(names) > 1 else ""
         parts.append(f"{operation} on {resource}{plural} {', '.join(names[:_SHOWN])}{more}")
-        commands.append(f"--operation {operation} {_pattern(settings, resource, names)}")
+        commands += [f"--operation {operation} {it}" for it in _patterns(settings, resource, names)]
     return PermissionMissing(
         f"this user may not do all that a worker does at {settings.broker}: no {'; no '.join(parts)}",
         hint="grant it: kafka-acls --bootstrap-server ... --add --allow-principal User:... "
@@ -134,10 +132,13 @@ def permission_missing(settings: Settings, missing: Iterable[Grant]) -> Permissi
     )
 
 
-def _pattern(settings: Settings, resource: str, names: list[str]) -> str:
-    """Name one thing as it is, several by their prefix; every worker has a transactional id of its own."""
+def _patterns(settings: Settings, resource: str, names: list[str]) -> list[str]:
+    """Name things as they are, or by our prefix; every worker has a transactional id of its own."""
+    prefixed = "--resource-pattern-type prefixed"
     if resource == "transactional-id":
-        return f"--{resource} {settings.group_id} --resource-pattern-type prefixed"
-    if len(names) > 1:
-        return f"--{resource} {settings.topic_prefix} --resource-pattern-type prefixed"
-    return f"--{resource} {names[0]}"
+        return [f"--{resource} {settings.group_id} {prefixed}"]
+    ours = [name for name in names if name.startswith(settings.topic_prefix)]
+    if len(ours) == 1:
+        return [f"--{resource} {name}" for name in names]
+    others = [f"--{resource} {name}" for name in names if name not in ours]
+    return [*others, f"--{resource} {settings.topic_prefix} {prefixed}"]

@@ -13,8 +13,8 @@ from app.stream.producer import TRANSACTION_TIMEOUT
 
 __all__ = ["probe_transactions"]
 
-# The very first transaction of a cluster makes the broker's topic for them, which takes seconds.
-_TIMEOUT = 10.0
+# For one try. The very first transaction of a cluster may take more, as the broker makes a topic for them.
+_TIMEOUT = 5.0
 
 _SILENT = logging.getLogger(f"{__name__}.librdkafka")
 _SILENT.setLevel(logging.CRITICAL + 1)
@@ -72,6 +72,8 @@ def _judge(
             hint="if this stays: is the broker's transaction.state.log.replication.factor above the number "
             "of brokers?",
         ) from None
+    if isinstance(failure, BrokerUnreachable):
+        raise failure
     if code == KafkaError.INVALID_TRANSACTION_TIMEOUT:
         raise TransactionsUnusable(
             f"the broker at {settings.broker} does not allow transactions of {TRANSACTION_TIMEOUT:.0f} s",

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -55,7 +55,9 @@ class KafkaServer:
     """A broker on 127.0.0.1 that keeps its ports and its data until `close`.
 
     `properties` come on top of the defaults. `proxied_port` opens a second listener that advertises that
-    port; put a proxy there whose upstream is `proxied_upstream`. `heap` is the JVM's -Xmx.
+    port; put a proxy there whose upstream is `proxied_upstream`. `extra_listeners` maps the names of further
+    listeners to their security protocol; `address` tells where they are. `format_arguments` go to the storage
+    tool (users, for example). `heap` is the JVM's -Xmx.
     """
 
     def __init__(
@@ -63,21 +65,27 @@ class KafkaServer:
         *,
         properties: Mapping[str, str] | None = None,
         proxied_port: int | None = None,
+        extra_listeners: Mapping[str, str] | None = None,
+        format_arguments: Sequence[str] = (),
         heap: str = "512m",
     ) -> None:
         self._libs = install_kafka()
         self._folder = Path(tempfile.mkdtemp(prefix="kafka-test-"))
         self._port, controller_port, self._inner_port = stable_port(), stable_port(), stable_port()
-        listeners = {"PLAINTEXT": self._port, "CONTROLLER": controller_port}
-        advertised = {"PLAINTEXT": self._port}
+        self._extra_ports = {name: stable_port() for name in extra_listeners or {}}
+        self._format_arguments = list(format_arguments)
+        listeners = {"PLAINTEXT": self._port, "CONTROLLER": controller_port} | self._extra_ports
+        advertised = {"PLAINTEXT": self._port} | self._extra_ports
+        protocols = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT"} | dict(extra_listeners or {})
         if proxied_port is not None:
             listeners["PROXIED"] = self._inner_port
             advertised["PROXIED"] = proxied_port
+            protocols["PROXIED"] = "PLAINTEXT"
         self._properties = _DEFAULTS | {
             "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
             "listeners": _addresses(listeners),
             "advertised.listeners": _addresses(advertised),
-            "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listeners),
+            "listener.security.protocol.map": ",".join(f"{name}:{kind}" for name, kind in protocols.items()),
             "log.dirs": str(self._folder / "data"),
         }
         self._properties |= properties or {}
@@ -101,6 +109,10 @@ class KafkaServer:
     def bootstrap(self) -> str:
         """Address for clients, HOST:PORT."""
         return f"127.0.0.1:{self._port}"
+
+    def address(self, listener: str) -> str:
+        """Address of one of the extra listeners, HOST:PORT."""
+        return f"127.0.0.1:{self._extra_ports[listener]}"
 
     @property
     def proxied_upstream(self) -> str:
@@ -186,6 +198,7 @@ class KafkaServer:
             cluster_id,
             "-c",
             str(self._config),
+            *self._format_arguments,
         ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode != 0:

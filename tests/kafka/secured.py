@@ -1,0 +1,150 @@
+"""A real Kafka that wants a login and grants nothing by itself: SCRAM, TLS, access control lists."""
+
+import datetime as dt
+import ipaddress
+from pathlib import Path
+
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.kafka.server import KafkaServer
+from tests.support.ports import stable_port
+from tests.support.waiting import wait_until
+
+__all__ = ["Authority", "SecuredKafka"]
+
+_JAAS = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+
+
+class Authority:
+    """A certificate authority of its own; `certificate` is the PEM file that clients trust."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = _name(name)
+        self._certificate = self._sign(self._name, self._key.public_key(), authority=True)
+        self.certificate = folder / f"{name}.pem"
+        self.certificate.write_bytes(_pem(self._certificate))
+
+    def issue(self, file: Path) -> Path:
+        """Write a key, its certificate (127.0.0.1) and the authority's into one PEM file, as Kafka has it."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._sign(_name("localhost"), key.public_key(), authority=False)
+        private = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        file.write_bytes(private + _pem(certificate) + _pem(self._certificate))
+        return file
+
+    def _sign(self, subject, public_key, *, authority: bool) -> x509.Certificate:
+        now = dt.datetime.now(dt.UTC)
+        names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(public_key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(hours=1))
+            .not_valid_after(now + dt.timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+
+
+class SecuredKafka(KafkaServer):
+    """`bootstrap` is the administrator's: no login, all rights. `login` and `tls` want the login of `user`.
+
+    `keystore` is a PEM file for the broker, see `Authority.issue`. `nowhere` is a listener that sends its
+    clients on to an address where nothing listens.
+    """
+
+    user = "worker"
+    password = "worker-secret"
+
+    def __init__(self, keystore: Path) -> None:
+        super().__init__(
+            extra_listeners={"LOGIN": "SASL_PLAINTEXT", "TLS": "SASL_SSL"},
+            format_arguments=["--add-scram", f"SCRAM-SHA-512=[name={self.user},password={self.password}]"],
+            proxied_port=stable_port(),
+            properties={
+                "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+                "listener.name.login.scram-sha-512.sasl.jaas.config": _JAAS,
+                "listener.name.tls.scram-sha-512.sasl.jaas.config": _JAAS,
+                "ssl.keystore.type": "PEM",
+                "ssl.keystore.location": str(keystore),
+                "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+                "super.users": "User:ANONYMOUS",
+            },
+            heap="384m",
+        )
+
+    @property
+    def login(self) -> str:
+        """Address that wants a login, in the clear."""
+        return self.address("LOGIN")
+
+    @property
+    def tls(self) -> str:
+        """Address that wants a login over TLS."""
+        return self.address("TLS")
+
+    @property
+    def nowhere(self) -> str:
+        """Address that takes clients and sends them on to where nothing listens."""
+        return self.proxied_upstream
+
+    def grant(self, *grants: tuple[ResourceType, str, AclOperation]) -> None:
+        """Let `user` do this with all whose name begins so, and nothing else any more."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        everything = AclBindingFilter(
+            ResourceType.ANY,
+            None,
+            ResourcePatternType.ANY,
+            None,
+            None,
+            AclOperation.ANY,
+            AclPermissionType.ANY,
+        )
+        bindings = [
+            AclBinding(
+                kind,
+                name,
+                ResourcePatternType.PREFIXED,
+                f"User:{self.user}",
+                "*",
+                operation,
+                AclPermissionType.ALLOW,
+            )
+            for kind, name, operation in grants
+        ]
+        for future in admin.delete_acls([everything]).values():
+            future.result()
+        for future in (admin.create_acls(bindings) if bindings else {}).values():
+            future.result()
+        # The controller answers before the broker follows.
+        wait_until(
+            lambda: set(admin.describe_acls(everything).result()) == set(bindings),
+            timeout=10,
+            what="the access control lists to hold",
+        )
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
