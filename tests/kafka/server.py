@@ -189,7 +189,8 @@ class KafkaServer:
 
     def _format(self) -> None:
         self._config.write_text("".join(f"{name}={value}\n" for name, value in self._properties.items()))
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # Not beginning with "-", which the tool would take for an option.
+        cluster_id = "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
         command = [
             *self._java,
             "kafka.tools.StorageTool",
