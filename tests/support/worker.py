@@ -93,6 +93,11 @@ class WorkerProcess:
         return f"--- {self.name} (exit status {self.returncode}):\n{self._child.tail(40)}"
 
     @property
+    def url(self) -> str:
+        """Address of its web server."""
+        return f"http://127.0.0.1:{self._web_port}"
+
+    @property
     def ready(self) -> bool:
         """Whether /health/ready answers 200 now."""
         connection = http.client.HTTPConnection("127.0.0.1", self._web_port, timeout=1.0)
