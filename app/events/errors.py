@@ -1,0 +1,46 @@
+"""Why an event is not published: refused for good, or none of this project's business."""
+
+from enum import StrEnum
+
+from app.errors import MasteryError
+
+__all__ = ["ErrorKind", "EventIgnored", "EventRefused"]
+
+
+class ErrorKind(StrEnum):
+    """What is wrong with an event; the value of a dead letter's header `mastery.error.kind`."""
+
+    NULL_VALUE = "null-value"
+    NOT_UTF8 = "not-utf8"
+    NOT_JSON = "not-json"
+    NOT_AN_OBJECT = "not-an-object"
+    NO_EVENT_NAME = "no-event-name"
+    UNKNOWN_EVENT = "unknown-event"
+    IGNORED_EVENT = "ignored-event"
+    MISSING_FIELD = "missing-field"
+    WRONG_TYPE = "wrong-type"
+    INVALID_TIME = "invalid-time"
+    OUT_OF_RANGE = "out-of-range"
+    TOO_LARGE = "too-large"
+
+
+class EventRefused(MasteryError):
+    """An event that can not be published, now or later.
+
+    `kind` says what is wrong and `path` where: names of the contract joined by dots, such as
+    `body.rubric_criterion.ratings[2].points`, or "" for the event as a whole. Neither holds anything of the
+    event's content, nor does the message.
+    """
+
+    def __init__(self, kind: ErrorKind, path: str = "") -> None:
+        super().__init__(f"{kind} at {path}" if path else str(kind))
+        self.kind = kind
+        self.path = path
+
+
+class EventIgnored(Exception):
+    """An event that Canvas documents and this project does not publish, such as `logged_in`."""
+
+    def __init__(self, event_name: str) -> None:
+        super().__init__(event_name)
+        self.event_name = event_name
