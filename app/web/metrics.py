@@ -18,12 +18,20 @@ from app.stream.progress import PartitionProgress, Phase, Progress, ProgressSnap
 __all__ = ["ProgressCollector", "metrics_route"]
 
 
+# Counters of a snapshot, the label of each, and what it counts.
+_COUNTERS = (
+    ("events", "event", "Typed records committed, by event."),
+    ("dead_letters", "kind", "Dead letters committed, by kind of error."),
+    ("ignored", "event", "Documented events outside the twelve that were passed over, by event."),
+)
+
+
 class ProgressCollector(Collector):
     """Turns one consistent snapshot into metrics at each scrape: the hot path counts nothing for it.
 
-    Counters count what was committed. `expected` maps a counter's name to the label values that start at 0,
-    so that their first increase is seen: Prometheus's `increase()` takes a series that appears with 1 as no
-    increase.
+    Counters count what was committed. `expected` holds, for `events`, `dead_letters` and `ignored`, the label
+    values that start at 0, so that their first increase is seen: Prometheus's `increase()` takes a series
+    that appears with 1 as no increase.
     """
 
     def __init__(self, progress: Progress, expected: Mapping[str, Iterable[str]] | None = None) -> None:
@@ -39,24 +47,14 @@ class ProgressCollector(Collector):
         snapshot = self._progress.snapshot()
         yield _build_info()
         yield from _state(snapshot)
-        yield self._counter("mastery_events", "Typed records committed, by event.", "event", snapshot.events)
-        yield self._counter(
-            "mastery_dead_letters", "Dead letters committed, by kind of error.", "kind", snapshot.dead_letters
-        )
-        yield self._counter(
-            "mastery_ignored_events",
-            "Documented events outside the twelve that were passed over, by event.",
-            "event",
-            snapshot.ignored,
-        )
+        for name, label, text in _COUNTERS:
+            family = CounterMetricFamily(f"mastery_{name}", text, labels=[label])
+            counts = dict.fromkeys(self._expected.get(name, ()), 0) | getattr(snapshot, name)
+            for value, count in sorted(counts.items()):
+                family.add_metric([value], count)
+            yield family
         yield from _checkpoints(snapshot)
         yield from _partitions(snapshot.partitions)
-
-    def _counter(self, name: str, text: str, label: str, counts: dict[str, int]) -> Metric:
-        family = CounterMetricFamily(name, text, labels=[label])
-        for value, count in sorted((dict.fromkeys(self._expected.get(name, ()), 0) | counts).items()):
-            family.add_metric([value], count)
-        return family
 
 
 def _build_info() -> Metric:

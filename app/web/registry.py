@@ -6,9 +6,9 @@ as far as they only read.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -17,9 +17,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.errors import MasteryError
+from app.schemas.known import KnownSchema, SchemaCatalogue
+from app.schemas.registry_errors import UnknownSchema
 from app.web.health import RETRY_AFTER_SECONDS
 
-__all__ = ["CONTENT_TYPE", "SchemaSource", "SchemaVersion", "registry_app"]
+__all__ = ["CONTENT_TYPE", "registry_app"]
 
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 
@@ -33,35 +35,7 @@ _MAX_INT = 2**31 - 1
 _READ_METHODS = {"GET", "HEAD"}
 
 
-class SchemaSource(Protocol):
-    """The schemas to serve. A look-up of what does not exist raises `KeyError`; calls may block."""
-
-    def by_id(self, schema_id: int, /) -> str:
-        """Return the text of the schema with this id."""
-
-    def subjects(self) -> Sequence[str]:
-        """Return the names of all subjects."""
-
-    def versions(self, subject: str, /) -> Sequence[int]:
-        """Return the subject's versions, ascending."""
-
-    def version(self, subject: str, number: int, /) -> "SchemaVersion":
-        """Return one version of the subject."""
-
-
-class SchemaVersion(Protocol):
-    """One version of a subject."""
-
-    @property
-    def schema_id(self) -> int:
-        """The id in the framing of records."""
-
-    @property
-    def text(self) -> str:
-        """The schema as JSON."""
-
-
-def registry_app(source: Callable[[], SchemaSource | None]) -> Starlette:
+def registry_app(source: Callable[[], SchemaCatalogue | None]) -> Starlette:
     """Return the application to mount. `source` gives the schemas; while it gives None, the answer is 503."""
     registry = _Registry(source)
     return Starlette(
@@ -97,7 +71,7 @@ class _RegistryError(Exception):
 class _Registry:
     """The endpoints: plain functions, run in threads, as a source may ask a registry over the network."""
 
-    def __init__(self, source: Callable[[], SchemaSource | None]) -> None:
+    def __init__(self, source: Callable[[], SchemaCatalogue | None]) -> None:
         self._source = source
 
     def root(self, _: Request) -> Response:
@@ -125,14 +99,20 @@ class _Registry:
         return _json(self._versions(request.path_params["subject"]))
 
     def version(self, request: Request) -> Response:
-        number, found = self._version(request)
-        subject = request.path_params["subject"]
-        return _json({"subject": subject, "version": number, "id": found.schema_id, "schema": found.text})
+        found = self._version(request)
+        return _json(
+            {
+                "subject": found.subject,
+                "version": found.version,
+                "id": found.schema_id,
+                "schema": found.text,
+            }
+        )
 
     def version_text(self, request: Request) -> Response:
-        return _text(self._version(request)[1].text)
+        return _text(self._version(request).text)
 
-    def _schemas(self) -> SchemaSource:
+    def _schemas(self) -> SchemaCatalogue:
         source = self._source()
         if source is None:
             raise MasteryError("the worker is starting and has not read the schemas yet")
@@ -143,22 +123,22 @@ class _Registry:
         schemas = self._schemas()
         try:
             return schemas.by_id(_number(given))
-        except (KeyError, ValueError):
+        except (UnknownSchema, ValueError):
             raise _RegistryError(SCHEMA_NOT_FOUND, f"Schema {given} not found") from None
 
     def _versions(self, subject: str) -> list[int]:
         try:
             return list(self._schemas().versions(subject))
-        except KeyError:
+        except UnknownSchema:
             raise _RegistryError(SUBJECT_NOT_FOUND, f"Subject '{subject}' not found.") from None
 
-    def _version(self, request: Request) -> tuple[int, SchemaVersion]:
+    def _version(self, request: Request) -> KnownSchema:
         subject, given = request.path_params["subject"], request.path_params["version"]
         known = self._versions(subject)
         number = known[-1] if given in {"latest", "-1"} else _version_number(given)
         if number not in known:
             raise _RegistryError(VERSION_NOT_FOUND, f"Version {number} not found.")
-        return number, self._schemas().version(subject, number)
+        return self._schemas().version(subject, number)
 
 
 def _number(given: str) -> int:

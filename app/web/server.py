@@ -13,11 +13,12 @@ from starlette.routing import Mount, Route
 
 from app import __version__
 from app.errors import MasteryError
+from app.schemas.known import SchemaCatalogue
 from app.settings import Settings
 from app.stream.progress import Progress
 from app.web.health import health_routes
 from app.web.metrics import metrics_route
-from app.web.registry import SchemaSource, registry_app
+from app.web.registry import registry_app
 
 __all__ = ["AddressUnusable", "PortInUse", "WebServer"]
 
@@ -47,7 +48,7 @@ class WebServer:
         self,
         settings: Settings,
         progress: Progress,
-        schema_catalogue: SchemaSource | None = None,
+        schema_catalogue: SchemaCatalogue | None = None,
         *,
         expected: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
@@ -78,7 +79,7 @@ class WebServer:
         """Address for a browser or a client, without a slash at the end, once started."""
         return f"http://{self.address}"
 
-    def serve_schemas(self, catalogue: SchemaSource) -> None:
+    def serve_schemas(self, catalogue: SchemaCatalogue) -> None:
         """Serve these schemas from now on."""
         self._schemas = catalogue
 
@@ -153,7 +154,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _application(
     progress: Progress,
-    schemas: Callable[[], SchemaSource | None],
+    schemas: Callable[[], SchemaCatalogue | None],
     expected: Mapping[str, Iterable[str]] | None,
 ) -> Starlette:
     return Starlette(

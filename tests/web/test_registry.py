@@ -7,9 +7,12 @@ import fastavro.utils
 import httpx
 import pytest
 
-from app.errors import MasteryError
 from app.schemas.contract import load_contract
+from app.schemas.known import KnownSchema, SchemaCatalogue
+from app.schemas.registry import prepare_schemas
+from app.schemas.registry_errors import RegistryUnavailable
 from app.settings import Settings
+from app.topics import TopicAdmin, apply, load_catalogue
 from app.web.registry import CONTENT_TYPE
 from app.web.server import WebServer
 
@@ -46,7 +49,7 @@ def test_reads_as_the_api_reference_has_them(client):
     ("path", "status", "code"),
     [
         ("/schemas/ids/0", 404, 40403),
-        ("/schemas/ids/1", 404, 40403),
+        ("/schemas/ids/2", 404, 40403),
         ("/schemas/ids/x", 404, 40403),
         ("/schemas/ids/-7", 404, 40403),
         (f"/schemas/ids/{'9' * 5000}", 404, 40403),
@@ -85,43 +88,58 @@ def test_writes_are_refused(client, method, path):
     assert answer.json()["error_code"] == 405
 
 
-def test_before_the_schemas_are_known_clients_are_told_to_come_back(progress, source):
+def test_before_the_schemas_are_known_clients_are_told_to_come_back(progress, catalogue):
     server = WebServer(Settings(web_port=0), progress)
     server.start()
     try:
         answer = httpx.get(f"{server.url}/registry/subjects")
         assert (answer.status_code, answer.json()["error_code"]) == (503, 50003)
-        server.serve_schemas(source)
+        server.serve_schemas(catalogue)
         assert httpx.get(f"{server.url}/registry/subjects").status_code == 200
     finally:
         server.stop()
 
 
-def test_a_registry_behind_this_one_that_is_down_is_no_wrong_answer(client, source, monkeypatch):
-    def fail(schema_id: int) -> str:
-        raise MasteryError("the schema registry does not answer")
+def test_a_registry_behind_this_one_that_is_down_is_no_wrong_answer(progress):
+    def reload() -> list[KnownSchema]:
+        raise RegistryUnavailable("the schema registry does not answer")
 
-    monkeypatch.setattr(source, "by_id", fail)
-    assert get(client, "/schemas/ids/1") == (
-        503,
-        {"error_code": 50003, "message": "the schema registry does not answer"},
-    )
+    server = WebServer(Settings(web_port=0), progress, SchemaCatalogue([], reload))
+    server.start()
+    try:
+        answer = httpx.get(f"{server.url}/registry/schemas/ids/7")
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) > 0
+        assert answer.json() == {"error_code": 50003, "message": "the schema registry does not answer"}
+    finally:
+        server.stop()
 
 
-def test_a_stock_confluent_consumer_decodes_every_event(server):
+def test_a_stock_confluent_consumer_decodes_every_event(settings, progress):
     from confluent_kafka.schema_registry import SchemaRegistryClient
     from confluent_kafka.schema_registry.avro import AvroDeserializer
     from confluent_kafka.serialization import MessageField, SerializationContext
 
-    with SchemaRegistryClient({"url": f"{server.url}/registry"}) as registry:
-        decode = AvroDeserializer(registry)
-        for name, event in load_contract().events.items():
-            schema = fastavro.parse_schema(json.loads(event.text))
-            body = io.BytesIO()
-            fastavro.schemaless_writer(body, schema, fastavro.utils.generate_one(schema))
-            framed = struct.pack(">bI", 0, event.local_id) + body.getvalue()
-            body.seek(0)
-            expected = fastavro.schemaless_reader(body, schema)
-            assert decode(framed, SerializationContext(f"canvas.{name}", MessageField.VALUE)) == expected
-        assert registry.get_latest_version(SUBJECT).schema_id == EVENT.local_id
-        assert registry.get_subjects() == sorted(f"canvas.{name}-value" for name in load_contract().events)
+    contract = load_contract()
+    apply(load_catalogue(settings), TopicAdmin(settings))
+    ids = prepare_schemas(settings, contract)
+    server = WebServer(settings, progress, ids.catalogue)
+    server.start()
+    try:
+        with SchemaRegistryClient({"url": f"{server.url}/registry"}) as registry:
+            decode = AvroDeserializer(registry)
+            for name, event in contract.events.items():
+                schema = fastavro.parse_schema(json.loads(event.text))
+                body = io.BytesIO()
+                fastavro.schemaless_writer(body, schema, fastavro.utils.generate_one(schema))
+                framed = struct.pack(">bI", 0, ids.by_event[name]) + body.getvalue()
+                body.seek(0)
+                topic = settings.typed_topic(name)
+                expected = fastavro.schemaless_reader(body, schema)
+                assert decode(framed, SerializationContext(topic, MessageField.VALUE)) == expected
+                latest = registry.get_latest_version(settings.subject(topic))
+                assert latest.schema_id == ids.by_event[name]
+            subjects = sorted(settings.subject(settings.typed_topic(name)) for name in contract.events)
+            assert registry.get_subjects() == subjects
+    finally:
+        server.stop()
