@@ -5,7 +5,8 @@ Tools that read call `schema_lookup`. `survey` compares the contract with what i
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -46,41 +47,36 @@ def prepare_schemas(settings: Settings, contract: Contract) -> SchemaIds:
     """Make sure that the schemas are kept before any record is written with them, and return their ids.
 
     Blocks for seconds at most and may be called again. Nothing is written when something does not fit:
-    SchemaModeConflict (the topics hold the other kind of ids), IncompatibleSchema, SchemaIdConflict.
-    Waiting may help against RegistryUnavailable and `BrokerFailure`s that are not permanent, not against
+    SchemaModeConflict (the topics hold the other kind of ids), IncompatibleSchema, SchemaIdConflict. Waiting
+    may help against RegistryUnavailable and `BrokerFailure`s that are not permanent, not against
     RegistryRefused and SchemasTopicMissing.
     """
-    topic = SchemaTopic(settings)
+    topic, mode = SchemaTopic(settings), _mode(settings)
     content = topic.read()
-    mode = SchemaMode.REGISTRY if settings.schema_registry_url else SchemaMode.LOCAL
     content.require_mode(mode, topic.name)
-    store = _open(settings, topic, content)
-    states = _survey(store, settings, contract)
-    _refuse_incompatible(states)
-    kept = store.add(states)
+    with _opened(settings, topic, content) as store:
+        states = _survey(store, settings, contract)
+        _refuse_incompatible(states)
+        kept = store.add(states)
     # Last, so that a start that fails before leaves no mark; first come is first served among workers.
     if content.mode is None:
         content = topic.claim_mode(mode)
     ids = {state.event.event_name: schema.schema_id for state, schema in zip(states, kept, strict=True)}
-    subjects = [state.subject for state in states]
-    if mode is SchemaMode.REGISTRY:
-        others = [version for state in states for version in state.versions]
-        registry = RegistryClient(settings)
-        catalogue = SchemaCatalogue(
-            [*kept, *others], lambda: [known for subject in subjects for known in registry.versions(subject)]
-        )
-    else:
-        catalogue = SchemaCatalogue([*kept, *numbered(content)], lambda: numbered(topic.read()))
-    return SchemaIds(MappingProxyType(ids), mode, catalogue)
+    versions = [*kept, *(version for state in states for version in state.versions)]
+    return SchemaIds(
+        MappingProxyType(ids),
+        mode,
+        SchemaCatalogue([*versions, *numbered(content)], _reload(settings, contract)),
+    )
 
 
 def survey(settings: Settings, contract: Contract) -> tuple[SchemaMode, list[SubjectState]]:
     """Compare the contract with what is kept, changing nothing. Raises what `prepare_schemas` raises."""
-    topic = SchemaTopic(settings)
-    mode = SchemaMode.REGISTRY if settings.schema_registry_url else SchemaMode.LOCAL
+    topic, mode = SchemaTopic(settings), _mode(settings)
     content = topic.read()
     content.require_mode(mode, topic.name)
-    return mode, _survey(_open(settings, topic, content), settings, contract)
+    with _opened(settings, topic, content) as store:
+        return mode, _survey(store, settings, contract)
 
 
 def schema_lookup(settings: Settings, contract: Contract | None = None) -> Callable[[int], str]:
@@ -90,18 +86,18 @@ def schema_lookup(settings: Settings, contract: Contract | None = None) -> Calla
     schemas for what else it is asked for. The function raises UnknownSchema, or what keeps it from knowing.
     """
     if settings.schema_registry_url:
-        registry, known = RegistryClient(settings), dict[int, str]()
+        known: dict[int, str] = {}
 
         def ask(schema_id: int) -> str:
             if schema_id not in known:
-                known[schema_id] = registry.by_id(schema_id)
+                with RegistryClient(settings) as registry:
+                    known[schema_id] = registry.by_id(schema_id)
             return known[schema_id]
 
         return ask
-    events = (contract or load_contract()).events.values()
-    own = {event.local_id: event.text for event in events}
-    topic = SchemaTopic(settings)
-    catalogue = SchemaCatalogue((), lambda: numbered(topic.read()))
+    contract = contract or load_contract()
+    own = {event.local_id: event.text for event in contract.events.values()}
+    catalogue = SchemaCatalogue((), _reload(settings, contract))
 
     def look_up(schema_id: int) -> str:
         if schema_id in own:
@@ -116,10 +112,30 @@ def schema_lookup(settings: Settings, contract: Contract | None = None) -> Calla
     return look_up
 
 
-def _open(settings: Settings, topic: SchemaTopic, content: SchemaTopicContent) -> SchemaStore:
-    if settings.schema_registry_url:
-        return RegistryStore(RegistryClient(settings))
-    return TopicStore(topic, content)
+def _mode(settings: Settings) -> SchemaMode:
+    return SchemaMode.REGISTRY if settings.schema_registry_url else SchemaMode.LOCAL
+
+
+@contextmanager
+def _opened(settings: Settings, topic: SchemaTopic, content: SchemaTopicContent) -> Iterator[SchemaStore]:
+    if settings.schema_registry_url is None:
+        yield TopicStore(topic, content)
+        return
+    with RegistryClient(settings) as registry:
+        yield RegistryStore(registry)
+
+
+def _reload(settings: Settings, contract: Contract) -> Callable[[], list[KnownSchema]]:
+    """Return a function that fetches all that is kept: the topic, or the contract's subjects."""
+    subjects = [settings.subject(settings.typed_topic(name)) for name in contract.events]
+
+    def reload() -> list[KnownSchema]:
+        if settings.schema_registry_url is None:
+            return numbered(SchemaTopic(settings).read())
+        with RegistryClient(settings) as registry:
+            return [version for subject in subjects for version in registry.versions(subject)]
+
+    return reload
 
 
 def _survey(store: SchemaStore, settings: Settings, contract: Contract) -> list[SubjectState]:

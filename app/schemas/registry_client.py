@@ -4,7 +4,7 @@ import json
 import ssl
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from app.errors import MasteryError
 from app.schemas.known import KnownSchema
@@ -36,6 +36,8 @@ _Answer = TypeVar("_Answer")
 class RegistryClient:
     """The calls the project makes. Failures: RegistryUnavailable (try later), RegistryRefused (never will).
 
+    A context manager: its connections are closed at the end.
+
     One call takes a few seconds at most, retries of its own included: who can wait longer calls again.
     """
 
@@ -45,6 +47,12 @@ class RegistryClient:
         self.url = settings.schema_registry_url
         self._settings = settings
         self._client = _connect(settings, timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
 
     def versions(self, subject: str) -> list[KnownSchema]:
         """Return all versions of a subject, oldest first; none of an unknown one."""

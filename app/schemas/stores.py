@@ -104,7 +104,8 @@ class TopicStore:
             )
             for state in states
         ]
-        _refuse_shared_ids([*self._schemas, *kept])
+        own = [KnownSchema(state.subject, 0, state.event.local_id, state.event.text) for state in states]
+        _refuse_shared_ids([*self._schemas, *own])
         new = [schema for state, schema in zip(states, kept, strict=True) if not state.found]
         if new:
             self._topic.write_schemas(new)
