@@ -114,4 +114,4 @@ def add_router(app: StreamApp, topic: str, router: Callable[[], Router]) -> None
         async for event in stream.noack().events():
             batch: RecordBatch = event.value
             if app.checkpointer.is_current(batch.assignment):
-                await app.checkpointer.write(batch, process(batch))
+                await app.handover.put(batch, process(batch))

@@ -14,6 +14,7 @@ from typing_extensions import override
 from app.stream.batch import Assignment
 from app.stream.checkpoint import Checkpointer
 from app.stream.errors import CheckpointFailed
+from app.stream.handover import Handover
 from app.stream.offsets import StableOffsets
 from app.stream.producer import TransactionalProducer
 from app.stream.progress import Phase, Progress
@@ -44,7 +45,7 @@ class Delivery(Protocol):
 
 
 class StreamApp(faust.App):
-    """A Faust app whose agents get `RecordBatch`es and write through `checkpointer`.
+    """A Faust app whose agents get `RecordBatch`es and hand their output over to be written.
 
     `prepare` runs once, before anything connects for good: either the caller runs it beforehand
     (`prepare_now`), or the app does in a thread when Faust starts it.
@@ -53,6 +54,7 @@ class StreamApp(faust.App):
     #: mode logs the service's start and stop under the logger of its class.
     logger = logging.getLogger("faust.stream")
     checkpointer: Checkpointer
+    handover: Handover
     stable_offsets: StableOffsets
     consumer: BatchConsumer
 
@@ -113,6 +115,8 @@ class StreamApp(faust.App):
             interval=self._checkpoint_interval,
             on_failure=self._on_checkpoint_failed,
         )
+        self.handover = Handover(self.checkpointer)
+        self.add_future(self.handover.run())
         self.progress.enter(Phase.JOINING, "waiting for partitions")
         await super().on_first_start()
 

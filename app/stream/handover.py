@@ -1,0 +1,41 @@
+"""Between an agent and the checkpoint: batches that are processed and wait to be written.
+
+While a checkpoint is on its way nothing can be written (30-60 ms on a broker at rest). Without this queue the
+agent would wait with one batch in its hands for most of that time.
+"""
+
+import asyncio
+
+from app.stream.batch import Output, RecordBatch
+from app.stream.checkpoint import Checkpointer
+
+__all__ = ["Handover"]
+
+#: Batches. One checkpoint's time is worth two or three; a batch is at most one fetch of a partition, about 1
+#: MiB.
+_ROOM = 8
+
+
+class Handover:
+    """A bounded queue with one writer, so that batches are written in the order they were put in.
+
+    What still waits when the partitions are revoked is dropped by the checkpoint: it was not committed, so it
+    is read again by the next owner.
+    """
+
+    def __init__(self, checkpointer: Checkpointer) -> None:
+        self._checkpointer = checkpointer
+        self._queue: asyncio.Queue[tuple[RecordBatch, Output]] = asyncio.Queue(_ROOM)
+
+    async def put(self, batch: RecordBatch, output: Output) -> None:
+        """Leave a processed batch to the writer; waits while there is no room."""
+        await self._queue.put((batch, output))
+
+    async def run(self) -> None:
+        """Write batches one after another, for ever.
+
+        Raises:
+            CheckpointFailed: nothing can be written any more.
+        """
+        while True:
+            await self._checkpointer.write(*await self._queue.get())
