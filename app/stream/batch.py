@@ -52,10 +52,14 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class RecordBatch:
-    """Consecutive records of one partition, and the assignment that they were fetched under."""
+    """Consecutive records of one partition, and the assignment that they were fetched under.
+
+    `start` is where the batch before it ended; the first record's offset can lie above, as markers take some.
+    """
 
     topic: str
     partition: int
+    start: int
     records: Sequence[RawRecord]
     assignment: Assignment
 

@@ -4,12 +4,12 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from app.stream.batch import Assignment, Output, RecordBatch
-from app.stream.errors import CheckpointFailed
+from app.stream.errors import CheckpointFailed, OutOfOrder
 from app.stream.group_metadata import encode_group_metadata
 from app.stream.producer import TransactionalProducer
 from app.stream.progress import Progress
@@ -65,15 +65,17 @@ class Checkpointer:
         self._on_failure = on_failure
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._assignment: Assignment | None = None
+        self._next: dict[tuple[str, int], int] = {}
         self._open: _Transaction | None = None
         self._commit: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._ended_at = 0.0
         self._failure: CheckpointFailed | None = None
 
-    def open(self, assignment: Assignment) -> None:
-        """Take batches of this assignment from now on."""
+    def open(self, assignment: Assignment, positions: Mapping[tuple[str, int], int]) -> None:
+        """Take batches of this assignment from now on, each partition's from its position on."""
         self._assignment = assignment
+        self._next = dict(positions)
 
     def is_current(self, assignment: Assignment) -> bool:
         """True while batches of this assignment can be written."""
@@ -85,17 +87,22 @@ class Checkpointer:
         Waits while a commit is on its way: librdkafka takes no records between commit and the next begin.
 
         Raises:
-            CheckpointFailed: an earlier checkpoint failed; nothing can be written any more.
+            CheckpointFailed: this batch cannot be written, or an earlier checkpoint failed; nothing can be
+                written any more.
         """
         await self._settled()
         self._raise_failure()
         if not self.is_current(batch.assignment):
             return False
-        if self._open is None:
-            self._producer.begin()
-            self._open = _Transaction(batch.assignment)
-        self._producer.produce(output)
-        self._open.add(batch, output)
+        try:
+            self._put(batch, output)
+        except Exception as error:
+            # Part of the output may be in the transaction: it must never be committed.
+            if not isinstance(error, CheckpointFailed):
+                log.exception("a batch could not be written, in an unexpected way")
+            self._abandon(_as_failure(error))
+            await self._settled()
+            self._raise_failure()
         self._schedule()
         return True
 
@@ -126,6 +133,20 @@ class Checkpointer:
         while self._commit is not None:
             await asyncio.wait((self._commit,))
 
+    def _put(self, batch: RecordBatch, output: Output) -> None:
+        key = (batch.topic, batch.partition)
+        if batch.start != self._next[key]:
+            raise OutOfOrder(
+                f"a batch of {batch.topic} partition {batch.partition} from offset {batch.start} was to be"
+                f" written where {self._next[key]} is next: an agent must take one batch at a time"
+            )
+        if self._open is None:
+            self._producer.begin()
+            self._open = _Transaction(batch.assignment)
+        self._producer.produce(output)
+        self._open.add(batch, output)
+        self._next[key] = batch.position
+
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
@@ -140,12 +161,22 @@ class Checkpointer:
             self._timer = asyncio.get_running_loop().call_later(delay, self._start)
 
     def _start(self) -> None:
+        transaction = self._take()
+        if transaction is not None:
+            self._commit = asyncio.get_running_loop().create_task(self._run(transaction))
+
+    def _abandon(self, error: CheckpointFailed) -> None:
+        self._take()
+        self._failure = error
+        self._commit = asyncio.get_running_loop().create_task(self._give_up(error))
+
+    def _take(self) -> _Transaction | None:
+        """Close the open transaction to writers."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         transaction, self._open = self._open, None
-        if transaction is not None:
-            self._commit = asyncio.get_running_loop().create_task(self._run(transaction))
+        return transaction
 
     async def _run(self, transaction: _Transaction) -> None:
         started = time.monotonic()
@@ -154,11 +185,10 @@ class Checkpointer:
         loop = asyncio.get_running_loop()
         try:
             await loop.run_in_executor(self._executor, self._producer.commit, transaction.positions, metadata)
-        except CheckpointFailed as error:
-            await self._fail(error)
         except Exception as error:
-            log.exception("the checkpoint failed in an unexpected way")
-            await self._fail(CheckpointFailed(f"unexpected {type(error).__name__} in a checkpoint"))
+            if not isinstance(error, CheckpointFailed):
+                log.exception("the checkpoint failed in an unexpected way")
+            await self._fail(_as_failure(error))
         else:
             self._ended_at = time.monotonic()
             self._progress.committed(
@@ -171,8 +201,20 @@ class Checkpointer:
         finally:
             self._commit = None
 
+    async def _give_up(self, error: CheckpointFailed) -> None:
+        try:
+            await self._fail(error)
+        finally:
+            self._commit = None
+
     async def _fail(self, error: CheckpointFailed) -> None:
         """Remember the failure first, so that nothing is written meanwhile; then abort, and tell the app."""
         self._failure = error
         await asyncio.get_running_loop().run_in_executor(self._executor, self._producer.abort)
         self._on_failure(error)
+
+
+def _as_failure(error: Exception) -> CheckpointFailed:
+    if isinstance(error, CheckpointFailed):
+        return error
+    return CheckpointFailed(f"unexpected {type(error).__name__} in a checkpoint")

@@ -7,6 +7,7 @@ __all__ = [
     "GroupMetadataMismatch",
     "OffsetBeyondEnd",
     "OffsetWentBack",
+    "OutOfOrder",
     "ProducerFenced",
     "StreamError",
     "TakeOverFailed",
@@ -23,6 +24,10 @@ class CheckpointFailed(StreamError):
 
 class ProducerFenced(CheckpointFailed):
     """Another producer with the same transactional.id, or the group's next generation, has taken over."""
+
+
+class OutOfOrder(CheckpointFailed):
+    """A batch was to be written before the one that comes before it: a commit would pass over that one."""
 
 
 class TakeOverFailed(StreamError):

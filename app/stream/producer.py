@@ -74,18 +74,25 @@ class TransactionalProducer:
         self._call(self._producer.begin_transaction, "begin_transaction", timed=False)
 
     def produce(self, output: Output) -> None:
-        """Hand records over to librdkafka. Waits for room when its queue is full; never drops one."""
+        """Hand records over to librdkafka. Waits for room when its queue is full; never drops one.
+
+        Raises:
+            CheckpointFailed: a record was not taken; others of the output may be in the transaction.
+        """
         produce = self._producer.produce
-        for record in output.typed:
-            try:
-                produce(*record)
-            except BufferError:
-                self._produce_when_room(*record)
-        for letter in output.dead:
-            try:
-                produce(*letter)
-            except BufferError:
-                self._produce_when_room(*letter)
+        try:
+            for record in output.typed:
+                try:
+                    produce(*record)
+                except BufferError:
+                    self._produce_when_room(*record)
+            for letter in output.dead:
+                try:
+                    produce(*letter)
+                except BufferError:
+                    self._produce_when_room(*letter)
+        except KafkaException as error:
+            raise CheckpointFailed(f"a record was not taken: {_name(error)}") from error
         self._producer.poll(0)
 
     def commit(self, positions: Mapping[tuple[str, int], int], group_metadata: bytes) -> None:

@@ -129,7 +129,7 @@ class BatchConsumer(driver.Consumer):
         if assignment is not self._assigned:
             return False
         self._positions = dict(positions)
-        self.app.checkpointer.open(assignment)
+        self.app.checkpointer.open(assignment, positions)
         self.app.on_taken_over(assignment, positions)
         return True
 
@@ -164,12 +164,12 @@ class BatchConsumer(driver.Consumer):
             self._not_fetching.set()
 
     async def _deliver(self, tp: TP, records: list[RawRecord], assignment: Assignment) -> None:
-        batch = RecordBatch(tp.topic, tp.partition, records, assignment)
         key = (tp.topic, tp.partition)
-        if records[0].offset < self._positions[key]:
+        batch = RecordBatch(tp.topic, tp.partition, self._positions[key], records, assignment)
+        if records[0].offset < batch.start:
             raise OffsetWentBack(
                 f"{tp.topic} partition {tp.partition} delivered offset {records[0].offset}, below the"
-                f" position {self._positions[key]}: was the topic made anew?",
+                f" position {batch.start}: was the topic made anew?",
                 hint="restart the worker: it checks its offsets at start",
             )
         message = ConsumerMessage(

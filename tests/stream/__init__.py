@@ -1,0 +1,1 @@
+"""Tests of the stream core, and what they share."""
