@@ -18,16 +18,18 @@ __all__ = ["Grant", "Granted", "ask", "needed", "permission_missing"]
 
 # Those of the catalogue's writers and readers that are this process.
 _OURS = {"router", "worker"}
-_TIMEOUT = 5.0
+# For one try. In a new cluster, the first question about a group may get no answer while its topic is made.
+_TIMEOUT = 3.0
 _SHOWN = 5
 
 _DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
-# Until a coordinator has read its log, and while it moves.
+# Until a coordinator is there and has read its log, and while it moves.
 _NOT_YET = {
     KafkaError.NOT_COORDINATOR,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError._TIMED_OUT,  # noqa: SLF001 - librdkafka's name
 }
 # A broker that does not know the question, or not the thing it is about, says nothing of permissions.
 _NOT_TOLD = {
@@ -106,8 +108,9 @@ def _allowed(connection: Connection, settings: Settings, future: Future[Any]) ->
         return None
     if code in _NOT_YET:
         raise BrokerUnreachable(
-            f"the broker at {settings.broker} has no coordinator for consumer groups yet",
-            hint="look at the broker's log if this stays",
+            f"the broker at {settings.broker} answers, but not yet what this user may do",
+            hint="look at the broker's log if this stays; is its offsets.topic.replication.factor above the "
+            "number of brokers?",
         )
     connection.admin.poll(0)
     raise broker_failure(settings, error, connection.errors, what="ask for permissions")

@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable
 
 import pytest
@@ -20,14 +21,14 @@ def said() -> Said:
 
 @pytest.fixture
 def check(said) -> Callable[..., CheckReport]:
-    """Run the checks for these settings, by default without waiting for anything."""
+    """Run the checks for these settings, waiting `wait` seconds at most for what is not up."""
 
-    def run(settings, *, deadline: float = 0.0, worker: str = "w1") -> CheckReport:
+    def run(settings, *, wait: float = 30.0) -> CheckReport:
         return run_checks(
             settings,
             load_catalogue(settings),
-            transactional_id=f"{settings.group_id}-{worker}",
-            deadline=deadline,
+            transactional_id=f"{settings.group_id}-w1",
+            deadline=time.monotonic() + wait,
             say=said,
         )
 
