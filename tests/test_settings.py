@@ -9,14 +9,6 @@ from pydantic import ValidationError
 from app.settings import Settings, SettingsError, describe, load_settings, unknown_variables, variable
 
 
-@pytest.fixture(autouse=True)
-def _no_variables(monkeypatch):
-    import os
-
-    for name in [name for name in os.environ if name.upper().startswith("MASTERY_")]:
-        monkeypatch.delenv(name)
-
-
 def test_defaults_name_topics_groups_and_subjects():
     settings = load_settings()
     assert settings.raw_topic_name == "canvas.live-events"

@@ -16,6 +16,7 @@ from app.settings import Settings, load_settings
 __all__ = ["NotIdle", "status"]
 
 POLL_SECONDS = 0.25
+_NO_MEMBERS = {"empty", "dead"}
 
 
 class NotIdle(MasteryError):
@@ -50,7 +51,7 @@ def status(wait_idle: float | None, as_json: bool) -> None:
         busy = sum(not entry.idle for entry in backlog)
         raise NotIdle(
             f"after {wait_idle:g} s, up to {lag} records in {busy} partitions are still to be processed",
-            hint=None if members else "no worker runs: start one with `mastery worker`",
+            hint="no worker runs: start one with `mastery worker`" if state in _NO_MEMBERS else None,
         )
 
 
