@@ -12,8 +12,8 @@ from typing import Any, Literal
 import msgspec
 
 from app.events.errors import ErrorKind, EventIgnored, EventRefused
-from app.events.json import parse_json
 from app.events.names import DOCUMENTED_EVENTS
+from app.events.parse import parse_json
 from app.events.tolerant import TolerantReader, find_metadata
 from app.schemas.contract import Contract
 from app.schemas.shape import read_record

@@ -2,7 +2,7 @@
 
 Taken in, as Canvas sent it at some time, or somebody on the way writes it so: `attributes` for `metadata`,
 integers for ids, integral floats for integers, "" for null in metadata, null for missing, unknown fields, and
-what `app.events.json` and `app.events.times` add. What is still not right is refused, with its place.
+what `app.events.parse` and `app.events.times` add. What is still not right is refused, with its place.
 """
 
 from collections.abc import Callable, Mapping

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from app.events.errors import ErrorKind, EventRefused
-from app.events.json import OUT_OF_RANGE
+from app.events.parse import OUT_OF_RANGE
 from app.events.times import parse_time
 from app.schemas.models import LONG_MAX, LONG_MIN
 from app.schemas.shape import Kind

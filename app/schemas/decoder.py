@@ -133,6 +133,8 @@ def _long(data: bytes, at: int) -> tuple[int, int]:
         number |= (byte & 0x7F) << shift
         shift += 7
         at += 1
+        if shift > 63:
+            raise ValueError
     number |= byte << shift
     return (number >> 1) ^ -(number & 1), at + 1
 
