@@ -91,9 +91,9 @@ class TransactionalProducer:
                     produce(*letter)
                 except BufferError:
                     self._produce_when_room(*letter)
+            self._producer.poll(0)
         except KafkaException as error:
-            raise CheckpointFailed(f"a record was not taken: {_name(error)}") from error
-        self._producer.poll(0)
+            raise _failure("produce", error) from error
 
     def commit(self, positions: Mapping[tuple[str, int], int], group_metadata: bytes) -> None:
         """Commit the open transaction with the input's positions. Blocks; 30-60 ms on a broker at rest.
@@ -109,9 +109,12 @@ class TransactionalProducer:
     def flush(self) -> None:
         """Wait until every record of the transaction is with the broker, or has failed for good."""
         deadline = time.monotonic() + _CALL_TIMEOUT
-        while self._producer.flush(1.0):
-            if time.monotonic() > deadline:
-                raise CheckpointFailed("records could not be delivered to the broker in time")
+        try:
+            while self._producer.flush(1.0):
+                if time.monotonic() > deadline:
+                    raise CheckpointFailed("records could not be delivered to the broker in time")
+        except KafkaException as error:
+            raise _failure("flush", error) from error
 
     def send_offsets(self, positions: Mapping[tuple[str, int], int], group_metadata: bytes) -> None:
         """Add the positions of the input to the transaction, in the name of one group generation."""
@@ -160,10 +163,14 @@ class TransactionalProducer:
                 cause: KafkaError = error.args[0]
                 if cause.retriable() and not cause.fatal() and time.monotonic() < deadline:
                     continue
-                kind = ProducerFenced if cause.code() in _FENCED else CheckpointFailed
-                raise kind(f"{name} failed: {_name(error)}") from error
+                raise _failure(name, error) from error
             else:
                 return
+
+
+def _failure(call: str, error: KafkaException) -> CheckpointFailed:
+    kind = ProducerFenced if error.args[0].code() in _FENCED else CheckpointFailed
+    return kind(f"{call} failed: {_name(error)}")
 
 
 def _name(error: KafkaException) -> str:

@@ -1,0 +1,286 @@
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, KafkaError
+
+from app.kafka import client_config
+from app.settings import Settings
+from app.stream.batch import Output
+from app.stream.errors import CheckpointFailed, ProducerFenced
+from app.stream.group_metadata import encode_group_metadata
+from app.stream.producer import TransactionalProducer
+from tests.support.mock_cluster import ApiKey, MockCluster
+from tests.support.records import committed_offsets, create_topic, read_all
+from tests.support.waiting import wait_until
+
+MEMBER = "faust-0-8f5c33483300"
+METADATA = encode_group_metadata("group", 1, MEMBER)
+POSITIONS = {("in", 0): 10}
+RETRIABLE = [KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.NOT_COORDINATOR]
+
+
+def output_of(*values: bytes, topic: str = "out") -> Output:
+    return Output(typed=[(topic, value, b"key", -1, None, None, 1_700_000_000_000) for value in values])
+
+
+@pytest.fixture
+def cluster() -> Iterator[MockCluster]:
+    with MockCluster() as running:
+        running.create_topic("in")
+        running.create_topic("out", partitions=3)
+        yield running
+
+
+@pytest.fixture
+def producer(cluster: MockCluster) -> TransactionalProducer:
+    return started({"bootstrap.servers": cluster.bootstrap})
+
+
+def started(config: dict[str, Any], transactional_id: str = "id", **options: Any) -> TransactionalProducer:
+    options = {"max_message_bytes": 1 << 20} | options
+    # Without a callback librdkafka raises a fatal error from any call.
+    made = TransactionalProducer(
+        config | {"log_level": 0, "error_cb": lambda _: None}, transactional_id, **options
+    )
+    made.init()
+    return made
+
+
+def commit(producer: TransactionalProducer, output: Output) -> None:
+    producer.begin()
+    producer.produce(output)
+    producer.commit(POSITIONS, METADATA)
+
+
+def test_transactions_follow_each_other(producer: TransactionalProducer) -> None:
+    for _ in range(3):
+        commit(producer, output_of(b"1", b"2"))
+
+
+def test_flush_waits_for_a_slow_broker(cluster: MockCluster, producer: TransactionalProducer) -> None:
+    commit(producer, output_of(b"warm"))
+    cluster.delay(0.3)
+    producer.begin()
+    producer.produce(output_of(b"1", b"2", b"3"))
+    assert len(producer._producer) > 0
+    producer.flush()
+    assert len(producer._producer) == 0
+
+
+@pytest.mark.parametrize(
+    ("request_kind", "codes"),
+    [
+        (ApiKey.TXN_OFFSET_COMMIT, RETRIABLE[:1]),
+        (ApiKey.END_TXN, RETRIABLE[1:]),
+        (ApiKey.ADD_PARTITIONS_TO_TXN, [KafkaError.CONCURRENT_TRANSACTIONS]),
+        (ApiKey.PRODUCE, [KafkaError.NOT_ENOUGH_REPLICAS, KafkaError.NOT_LEADER_FOR_PARTITION]),
+    ],
+)
+def test_passing_errors_are_waited_out(
+    cluster: MockCluster, producer: TransactionalProducer, request_kind: int, codes: list[int]
+) -> None:
+    cluster.fail(request_kind, *codes)
+    commit(producer, output_of(b"1"))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.FENCED_INSTANCE_ID,
+    ],
+)
+def test_a_generation_that_is_over_fences(
+    cluster: MockCluster, producer: TransactionalProducer, code: int
+) -> None:
+    cluster.fail(ApiKey.TXN_OFFSET_COMMIT, code)
+    with pytest.raises(ProducerFenced, match="send_offsets_to_transaction") as caught:
+        commit(producer, output_of(b"1"))
+    assert MEMBER not in str(caught.value)
+    assert caught.value.hint is None or MEMBER not in caught.value.hint
+
+
+@pytest.mark.parametrize("request_kind", [ApiKey.PRODUCE, ApiKey.ADD_PARTITIONS_TO_TXN, ApiKey.END_TXN])
+def test_another_holder_of_the_id_fences(
+    cluster: MockCluster, producer: TransactionalProducer, request_kind: int
+) -> None:
+    cluster.fail(request_kind, KafkaError.INVALID_PRODUCER_EPOCH)
+    with pytest.raises(ProducerFenced):
+        commit(producer, output_of(b"1"))
+
+
+@pytest.mark.parametrize("code", [KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.TOPIC_AUTHORIZATION_FAILED])
+def test_a_record_that_the_broker_refuses_fails_the_commit(
+    cluster: MockCluster, producer: TransactionalProducer, code: int
+) -> None:
+    cluster.fail(ApiKey.PRODUCE, code)
+    with pytest.raises(CheckpointFailed) as caught:
+        commit(producer, output_of(b"1"))
+    assert not isinstance(caught.value, ProducerFenced)
+
+
+def test_a_record_too_large_for_the_client_is_told(cluster: MockCluster) -> None:
+    producer = started({"bootstrap.servers": cluster.bootstrap}, max_message_bytes=2000)
+    producer.begin()
+    with pytest.raises(CheckpointFailed, match="MSG_SIZE_TOO_LARGE"):
+        producer.produce(output_of(b"1", bytes(4000), b"2"))
+
+
+def test_a_full_queue_is_waited_for(cluster: MockCluster, producer: TransactionalProducer) -> None:
+    small = started({"bootstrap.servers": cluster.bootstrap}, "small")
+    original = small._producer.produce
+    refused = iter([True] * 3)
+
+    class Full:
+        """The client as it is while its queue has no room."""
+
+        def produce(self, *arguments: Any) -> None:
+            if next(refused, False):
+                raise BufferError("Local: Queue full")
+            original(*arguments)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(small_client, name)
+
+    small_client, small._producer = small._producer, Full()
+    commit(small, output_of(b"1", b"2"))
+
+
+def test_after_an_abort_the_next_transaction_works(
+    cluster: MockCluster, producer: TransactionalProducer
+) -> None:
+    cluster.fail(ApiKey.TXN_OFFSET_COMMIT, KafkaError.ILLEGAL_GENERATION)
+    with pytest.raises(ProducerFenced):
+        commit(producer, output_of(b"1"))
+    producer.abort()
+    commit(producer, output_of(b"1"))
+
+
+def test_abort_never_raises(producer: TransactionalProducer, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        producer.abort()
+    assert "could not abort" in caplog.text
+
+
+def test_a_broker_that_is_gone_fails_the_commit_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.stream.producer._CALL_TIMEOUT", 1.5)
+    with MockCluster() as cluster:
+        cluster.create_topic("in")
+        cluster.create_topic("out")
+        producer = started({"bootstrap.servers": cluster.bootstrap})
+        cluster.delay(30.0)
+        started_at = time.monotonic()
+        with pytest.raises(CheckpointFailed):
+            commit(producer, output_of(b"1"))
+        producer.abort()
+        assert time.monotonic() - started_at < 5.0
+
+
+class Place:
+    """A group of its own on a real Kafka, with topics "in" and "out"."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.config = client_config(settings)
+        self.bootstrap = settings.broker
+        self.group = settings.group_id
+        self.source, self.target = f"{settings.topic_prefix}in", f"{settings.topic_prefix}out"
+        create_topic(self.bootstrap, self.source)
+        create_topic(self.bootstrap, self.target)
+
+    def commit(self, producer: TransactionalProducer, value: bytes, position: int, metadata: bytes) -> None:
+        producer.begin()
+        producer.produce(output_of(value, topic=self.target))
+        producer.commit({(self.source, 0): position}, metadata)
+
+    @contextlib.contextmanager
+    def member(self) -> Iterator[Consumer]:
+        """Join the group and stay until the end of the block."""
+        consumer = Consumer(
+            self.config | {"group.id": self.group, "session.timeout.ms": 6000, "heartbeat.interval.ms": 200}
+        )
+        try:
+            consumer.subscribe([self.source])
+            wait_until(
+                lambda: consumer.poll(0.1) or consumer.assignment(), timeout=20.0, what="an assignment"
+            )
+            yield consumer
+        finally:
+            consumer.close()
+
+    def metadata(self, generation: int, member: Consumer) -> bytes:
+        return encode_group_metadata(self.group, generation, member.memberid())
+
+    @property
+    def values(self) -> list[bytes | None]:
+        return [record.value for record in read_all(self.bootstrap, self.target)]
+
+    @property
+    def position(self) -> int | None:
+        return committed_offsets(self.bootstrap, self.group).get((self.source, 0))
+
+
+@pytest.fixture
+def place(settings: Settings) -> Place:
+    return Place(settings)
+
+
+@pytest.mark.kafka
+def test_records_and_offsets_come_together(place: Place) -> None:
+    producer = started(place.config, place.group)
+    with place.member() as member:
+        assert member.consumer_group_metadata() == place.metadata(1, member), "the layout after a join"
+        place.commit(producer, b"1", 7, place.metadata(1, member))
+        assert (place.values, place.position) == ([b"1"], 7)
+        (record,) = read_all(place.bootstrap, place.target)
+        assert (record.key, record.timestamp) == (b"key", 1_700_000_000_000)
+
+
+@pytest.mark.kafka
+def test_an_abort_leaves_nothing_to_be_seen(place: Place) -> None:
+    producer = started(place.config, place.group)
+    producer.begin()
+    producer.produce(output_of(b"1", topic=place.target))
+    producer.flush()
+    producer.abort()
+    assert place.values == []
+    assert len(read_all(place.bootstrap, place.target, committed=False)) == 1
+
+
+@pytest.mark.kafka
+def test_a_second_producer_fences_the_first(place: Place) -> None:
+    first = started(place.config, place.group)
+    first.begin()
+    first.produce(output_of(b"first", topic=place.target))
+    first.flush()
+    second = started(place.config, place.group)
+    with place.member() as member:
+        with pytest.raises(ProducerFenced) as caught:
+            first.commit({(place.source, 0): 1}, place.metadata(1, member))
+        first.abort()
+        assert place.group not in str(caught.value)
+        assert (place.values, place.position) == ([], None)
+        place.commit(second, b"second", 1, place.metadata(1, member))
+    assert (place.values, place.position) == ([b"second"], 1)
+
+
+@pytest.mark.kafka
+def test_a_generation_that_is_over_cannot_commit(place: Place) -> None:
+    producer = started(place.config, place.group)
+    with place.member() as member:
+        old = place.metadata(1, member)
+        place.commit(producer, b"1", 1, old)
+    with pytest.raises(ProducerFenced, match="UNKNOWN_MEMBER_ID"):
+        place.commit(producer, b"2", 2, old)
+    producer.abort()
+    with place.member() as member:
+        with pytest.raises(ProducerFenced, match="ILLEGAL_GENERATION") as caught:
+            place.commit(producer, b"3", 3, place.metadata(1, member))
+        producer.abort()
+        assert member.memberid() not in str(caught.value)
+    assert (place.values, place.position) == ([b"1"], 1)
