@@ -316,7 +316,7 @@ def test_a_broken_ignored_event_is_refused() -> None:
 
 
 def decodes_or_refuses(value: bytes) -> None:
-    """Nothing but EventRefused and EventIgnored; what is decoded can be encoded, but for times out of range."""
+    """Only EventRefused and EventIgnored are raised; what is decoded can be encoded, but for some times."""
     try:
         record = DECODER(value)
     except (EventRefused, EventIgnored) as error:
