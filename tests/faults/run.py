@@ -11,7 +11,7 @@ from tests.faults.feeder import Feeder
 from tests.faults.sampler import OffsetSampler
 from tests.faults.verify import Judge
 from tests.kafka.server import KafkaServer
-from tests.support.records import Record, committed_offsets, end_offsets, read_all
+from tests.support.records import CommittedOffsets, Record, end_offsets, read_all
 from tests.support.waiting import wait_until
 from tests.support.worker import CHECKOUT, WorkerProcess, command_environment
 
@@ -47,7 +47,6 @@ class FaultRun:
         self.kafka, self.settings, self.folder = kafka, settings, folder
         self.raw = settings.raw_topic_name
         self.feeder = Feeder(kafka.bootstrap, self.raw, partitions=settings.partitions, rate=rate, seed=seed)
-        self.sampler = OffsetSampler(kafka.bootstrap, settings.group_id)
         self.workers: list[WorkerProcess] = []
         #: Exit statuses of workers that ended by themselves and were started again.
         self.own_exits: list[int] = []
@@ -66,6 +65,8 @@ class FaultRun:
             check=False,
         )
         assert done.returncode == 0, f"topics apply failed:\n{done.stdout}{done.stderr}"
+        self._offsets = self._open_offsets()
+        self.sampler = OffsetSampler(self._open_offsets())
         self.sampler.start()
         self.feeder.start()
         self._manager.start()
@@ -80,6 +81,10 @@ class FaultRun:
         if self.kafka.running:
             self.feeder.stop()
         self.sampler.stop()
+        self._offsets.close()
+
+    def _open_offsets(self) -> CommittedOffsets:
+        return CommittedOffsets(self.kafka.bootstrap, self.settings.group_id, [self.raw])
 
     def worker(
         self, name: str, *, module: tuple[str, ...] = ("app.cli", "worker"), **variables: str
@@ -106,8 +111,7 @@ class FaultRun:
 
     def committed(self) -> dict[int, int]:
         """Return what the group has committed of the raw topic, by partition."""
-        offsets = committed_offsets(self.kafka.bootstrap, self.settings.group_id)
-        return {partition: offset for (topic, partition), offset in offsets.items() if topic == self.raw}
+        return {partition: offset for (_, partition), offset in self._offsets.read().items()}
 
     def left_of(self, fed: dict[int, int]) -> int:
         """Return how many of the events fed up to these positions are not committed."""

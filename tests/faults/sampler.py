@@ -4,9 +4,8 @@ import threading
 import time
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
-from tests.support.records import committed_offsets
+from tests.support.records import CommittedOffsets
 
 __all__ = ["OffsetSampler"]
 
@@ -16,9 +15,8 @@ _INTERVAL = 0.05
 class OffsetSampler:
     """A thread that asks for a group's committed offsets all the time and notes when one goes back."""
 
-    def __init__(self, bootstrap: str, group: str) -> None:
-        self._group = group
-        self._bootstrap = bootstrap
+    def __init__(self, offsets: CommittedOffsets) -> None:
+        self._offsets = offsets
         self._last: dict[tuple[str, int], int] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="offset sampler", daemon=True)
@@ -36,11 +34,10 @@ class OffsetSampler:
             self._thread.join(30.0)
 
     def _run(self) -> None:
-        admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0})
         while not self._stopping.wait(_INTERVAL):
             try:
-                now = committed_offsets(self._bootstrap, self._group, admin=admin)
-            except (KafkaException, TimeoutError):
+                now = self._offsets.read(timeout=2.0)
+            except KafkaException:
                 continue  # the broker is frozen, or away
             self.samples += 1
             for place, offset in now.items():
@@ -48,3 +45,4 @@ class OffsetSampler:
                     moment = time.strftime("%H:%M:%S")
                     self.went_back.append(f"{place} from {self._last[place]} to {offset} at {moment}")
             self._last.update(now)
+        self._offsets.close()

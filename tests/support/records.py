@@ -1,20 +1,28 @@
 """Write to topics, and read what is in them, with nothing of the project in between."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
+    KafkaException,
     Producer,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
-__all__ = ["Record", "committed_offsets", "create_topic", "end_offsets", "produce", "read_all"]
+__all__ = [
+    "CommittedOffsets",
+    "Record",
+    "committed_offsets",
+    "create_topic",
+    "end_offsets",
+    "produce",
+    "read_all",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +146,7 @@ def end_offsets(
 ) -> dict[tuple[str, int], int]:
     """Return the end of every partition: the high watermark, with `committed` the last stable offset."""
     admin = _admin(bootstrap)
-    places = [
-        TopicPartition(name, partition)
-        for name in topics
-        for partition in admin.list_topics(name, timeout=10.0).topics[name].partitions
-    ]
+    places = _places(admin, topics)
     level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
     futures = admin.list_offsets(
         {place: OffsetSpec.latest() for place in places}, isolation_level=level, request_timeout=10.0
@@ -150,19 +154,62 @@ def end_offsets(
     return {(place.topic, place.partition): future.result(15.0).offset for place, future in futures.items()}
 
 
+class CommittedOffsets:
+    """Looks up what a group has committed, as the broker tells it, without being a member.
+
+    Offsets that are pending in an open transaction do not count. Asks through a consumer: librdkafka's admin
+    client dies of a null pointer when it asks a broker that has just come up (confluentinc/librdkafka#5040).
+    """
+
+    def __init__(self, bootstrap: str, group: str, topics: Iterable[str] | None = None) -> None:
+        self._places = _places(_admin(bootstrap), topics)
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": group,
+                # Else the answer would wait until no offset is pending.
+                "isolation.level": "read_uncommitted",
+                "enable.auto.commit": False,
+                "reconnect.backoff.max.ms": 500,
+                "log_level": 0,
+            }
+        )
+
+    def read(self, timeout: float = 15.0) -> dict[tuple[str, int], int]:
+        """Return the positions, without partitions that have none. KafkaException after `timeout` s."""
+        deadline = time.monotonic() + timeout
+        while True:
+            left = max(0.1, deadline - time.monotonic())
+            try:
+                found = self._consumer.committed(self._places, timeout=left)
+            except KafkaException:
+                # A broker that has just come up is no group's coordinator yet.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+            else:
+                return {(entry.topic, entry.partition): entry.offset for entry in found if entry.offset >= 0}
+
+    def close(self) -> None:
+        """Let the broker go."""
+        self._consumer.close()
+
+
 def committed_offsets(
-    bootstrap: str, group: str, *, admin: AdminClient | None = None
-) -> Mapping[tuple[str, int], int]:
-    """Return what the group has committed, as the broker tells it; no entry where it never committed."""
-    client = admin or _admin(bootstrap)
-    future = client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=10.0)[
-        group
-    ]
-    return {
-        (entry.topic, entry.partition): entry.offset
-        for entry in future.result(15.0).topic_partitions
-        if entry.offset >= 0
-    }
+    bootstrap: str, group: str, topics: Iterable[str] | None = None
+) -> dict[tuple[str, int], int]:
+    """Return what the group has committed of these topics (None: of all), once."""
+    offsets = CommittedOffsets(bootstrap, group, topics)
+    try:
+        return offsets.read()
+    finally:
+        offsets.close()
+
+
+def _places(admin: AdminClient, topics: Iterable[str] | None) -> list[TopicPartition]:
+    known = admin.list_topics(timeout=10.0).topics
+    names = [name for name in known if not name.startswith("__")] if topics is None else topics
+    return [TopicPartition(name, partition) for name in names for partition in known[name].partitions]
 
 
 def _admin(bootstrap: str) -> AdminClient:
