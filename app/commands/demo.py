@@ -31,14 +31,14 @@ PATIENCE = 90.0
 # Seconds between two events once the samples are through.
 PACE = 1.0
 _SAMPLE_WIDTH = 110
+# Seconds that a topic stands out after something arrived there.
+_NEW = 1.5
 
 
 @click.command()
 @click.option("--exit", "exit_when_done", is_flag=True, help="End when all is processed; print a table.")
 @click.option("--json", "as_json", is_flag=True, help="With --exit: print JSON lines instead of the table.")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), help="Port of the broker.  [default: 9092, else a free one]"
-)
+@click.option("--port", type=click.IntRange(0, 65535), help="Port of the broker.  [default: 9092 or any]")
 def demo(exit_when_done: bool, as_json: bool, port: int | None) -> None:
     """Show the whole way of sample events: embedded broker, worker, typed topics, dead letters.
 
@@ -64,10 +64,12 @@ def demo(exit_when_done: bool, as_json: bool, port: int | None) -> None:
             _show_live(running, stopped)
         else:
             _print_arrivals(running, stopped)
-        if exit_when_done and stopped.is_set():
-            sys.exit(130)
+        if stopped.is_set():
+            say("\nEnding: the worker commits what it has and leaves.")
+    if exit_when_done and stopped.is_set():
+        sys.exit(130)
     if not exit_when_done:
-        say("\nThe demo has ended; nothing of it is left.")
+        say("The demo has ended; nothing of it is left.")
 
 
 def _say_nothing(_line: str) -> None:
@@ -144,9 +146,10 @@ def _live_table(running: "Demo", seconds: float) -> "Table":
     table.add_column("LAST KEY", no_wrap=True, overflow="ellipsis", ratio=1)
     table.add_column("LAST EVENT", no_wrap=True, overflow="ellipsis", ratio=3)
     for view in running.views.values():
-        style = "dim" if not view.records else "red" if view.topic.endswith("dead-letter") else None
+        new = "bold " if view.changed > time.monotonic() - _NEW else ""
+        color = "dim" if not view.records else "red" if view.topic.endswith("dead-letter") else "default"
         key, event = (view.last.key, _short(view.last)) if view.last else ("", "")
-        table.add_row(view.topic, str(view.records), escape(key), escape(event), style=style)
+        table.add_row(view.topic, str(view.records), escape(key), escape(event), style=new + color)
     return table
 
 

@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -48,19 +49,24 @@ class Arrival:
 
 @dataclass
 class TopicView:
-    """What has arrived in one topic. `expected` counts the samples that belong there."""
+    """What has arrived in one topic. `expected` counts the samples that belong there.
+
+    `changed` is the time of the last arrival by the monotonic clock, in seconds.
+    """
 
     topic: str
     expected: int
     records: int = 0
     first: Arrival | None = None
     last: Arrival | None = None
+    changed: float = 0.0
 
     def take(self, arrival: Arrival) -> None:
         """Count one more."""
         self.records += 1
         self.first = self.first or arrival
         self.last = arrival
+        self.changed = time.monotonic()
 
 
 @dataclass
