@@ -42,7 +42,7 @@ def output_of(batch: RecordBatch) -> Output:
 class FakeProducer:
     """Records what is called; `open` holds the keys of the records in the open transaction.
 
-    What librdkafka would not allow goes to `misused`, as the checkpoint would take an exception for a failure.
+    What librdkafka would not allow goes to `misused`: the checkpoint would take an exception for a failure.
     """
 
     busy: Callable[[], bool] = lambda: False

@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 
 
 class StepLoop(asyncio.SelectorEventLoop):
-    """Virtual time in `now`; what was given to an executor waits in `jobs` as (function, arguments, future)."""
+    """Virtual time in `now`; what was given to an executor waits in `jobs`: function, arguments, future."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -29,14 +29,10 @@ class StepLoop(asyncio.SelectorEventLoop):
     def do_job(self, error: Exception | None = None) -> None:
         """Do the oldest job; with `error` it fails before it does anything."""
         func, args, future = self.jobs.popleft()
-        try:
-            if error is not None:
-                raise error
-            result = func(*args)
-        except Exception as raised:
-            future.set_exception(raised)
+        if error is None:
+            future.set_result(func(*args))
         else:
-            future.set_result(result)
+            future.set_exception(error)
         self.settle()
 
     def settle(self, seconds: float = 0.0) -> None:

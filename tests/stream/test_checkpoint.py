@@ -6,7 +6,8 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from hypothesis import settings, strategies as st
+from hypothesis import settings
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from app.stream import checkpoint

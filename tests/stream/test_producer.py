@@ -222,7 +222,7 @@ class Place:
 
     @property
     def position(self) -> int | None:
-        return committed_offsets(self.bootstrap, self.group).get((self.source, 0))
+        return committed_offsets(self.bootstrap, self.group, [self.source]).get((self.source, 0))
 
 
 @pytest.fixture
