@@ -1,6 +1,7 @@
 """Where to start reading: stable committed offsets, checked against what the partitions hold."""
 
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,6 +16,24 @@ log = logging.getLogger(__name__)
 #: Seconds. Above the transaction time-out of the worker that was there before: its open offsets are stable by
 #: then.
 _TIMEOUT = 30.0
+
+#: What a broker or group coordinator that starts, moves or is restarted answers: asked again, after a pause.
+_PASSING = frozenset(
+    {
+        KafkaError._TRANSPORT,
+        KafkaError._TIMED_OUT,
+        KafkaError._WAIT_COORD,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.UNSTABLE_OFFSET_COMMIT,
+    }
+)
+_PAUSE = 0.1
 
 #: Seconds. How long a look at a suspicious offset waits for the broker to answer.
 _LOOK_TIMEOUT = 5.0
@@ -55,14 +74,23 @@ class StableOffsets:
         wanted = [TopicPartition(topic, partition) for topic, partition in partitions]
         if not wanted:
             return {}
+        deadline = time.monotonic() + _TIMEOUT
+        while True:
+            try:
+                return self._ask(wanted)
+            except KafkaException as error:
+                cause: KafkaError = error.args[0]
+                if cause.code() not in _PASSING or time.monotonic() > deadline:
+                    raise TakeOverFailed(
+                        f"the group's committed offsets could not be read: {cause.name()}"
+                    ) from error
+            time.sleep(_PAUSE)
+
+    def _ask(self, wanted: list[TopicPartition]) -> dict[tuple[str, int], int]:
         consumer = Consumer(self._config)
         try:
             committed = consumer.committed(wanted, timeout=_TIMEOUT)
             return {(entry.topic, entry.partition): self._position(consumer, entry) for entry in committed}
-        except KafkaException as error:
-            raise TakeOverFailed(
-                f"the group's committed offsets could not be read: {error.args[0].name()}"
-            ) from error
         finally:
             consumer.close()
 
