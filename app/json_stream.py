@@ -1,7 +1,7 @@
 """Take a file of events apart: JSON lines, a JSON array, or JSON objects one after another, pretty or not.
 
-Each event comes out as the very bytes that stand in the file, so that what is sent is what was given. A file is
-read in pieces: neither its size nor its number of lines matters, only its largest event.
+Each event comes out as the very bytes that stand in the file, so that what is sent is what was given. A file
+is read in pieces: neither its size nor its number of lines matters, only its largest event.
 """
 
 import json
@@ -16,7 +16,7 @@ from app.errors import MasteryError
 __all__ = ["EventFileError", "json_events"]
 
 CHUNK_BYTES = 1024 * 1024
-# A bracket that is never closed must not pull the rest of a large file into memory. No broker takes such records.
+# A bracket that is never closed must not pull the rest of a large file into memory. No broker takes so much.
 MAX_EVENT_BYTES = 64 * 1024 * 1024
 
 # All up to the next bracket that is not inside a string. The possessive quantifiers keep a broken text from

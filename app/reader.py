@@ -53,8 +53,9 @@ def find_topic(settings: Settings, name: str, topics: Collection[str]) -> str:
     for candidate in (name, f"{settings.topic_prefix}{name}"):
         if candidate in topics:
             return candidate
-    shown = [topic.removeprefix(settings.topic_prefix) for topic in topics]
-    near = get_close_matches(name.removeprefix(settings.topic_prefix), shown, n=3)
+    prefix = settings.topic_prefix
+    ours = [topic.removeprefix(prefix) for topic in topics if topic.startswith(prefix)]
+    near = get_close_matches(name.removeprefix(prefix), ours, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else "`mastery topics apply` makes the topics"
     raise TopicMissing(f"the broker at {settings.broker} has no topic {name}", hint=hint)
 

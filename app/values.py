@@ -2,11 +2,11 @@
 
 import base64
 import json
-from datetime import UTC, datetime
+import math
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from app.errors import MasteryError
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["ValueReader", "plain", "timestamp_text"]
 
 _CONFLUENT_MAGIC = 0
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ValueReader:
@@ -32,16 +33,21 @@ class ValueReader:
         return AvroDecoder(schema_lookup(self._settings))
 
     def value(self, raw: bytes | None) -> Any:
-        """Return a value in JSON types. Raises MasteryError when it is Avro that cannot be decoded."""
+        """Return a value in JSON types.
+
+        Raises DecodingError when it is Avro that cannot be decoded, and what keeps a schema from being found.
+        """
         if raw is not None and len(raw) > 4 and raw[0] == _CONFLUENT_MAGIC:
             return _json_types(self._decoder.decode(raw))
         return plain(raw)
 
     def shown(self, raw: bytes | None) -> dict[str, Any]:
         """Return `{"value": ...}`, or with `error` and the bytes in base64 where it cannot be decoded."""
+        from app.schemas.decoder import DecodingError  # noqa: PLC0415 - as above
+
         try:
             return {"value": self.value(raw)}
-        except MasteryError as error:
+        except DecodingError as error:
             return {"value": plain_bytes(raw or b""), "error": str(error)}
 
 
@@ -54,8 +60,8 @@ def plain(raw: bytes | None) -> Any:
     except UnicodeDecodeError:
         return plain_bytes(raw)
     try:
-        # NaN and Infinity would come out as no JSON again.
-        return json.loads(text, parse_constant=_refuse)
+        # NaN and Infinity, and numbers that become so, would come out as no JSON again.
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError):
         return text
 
@@ -66,13 +72,26 @@ def plain_bytes(raw: bytes) -> dict[str, str]:
 
 
 def timestamp_text(milliseconds: int) -> str:
-    """Return a Kafka timestamp as ISO 8601 in UTC, to the millisecond."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Return a Kafka timestamp as ISO 8601 in UTC, to the millisecond; as a number beyond the year 9999."""
+    try:
+        return _iso(_EPOCH + timedelta(milliseconds=milliseconds))
+    except OverflowError:
+        return str(milliseconds)
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _refuse(name: str) -> None:
     raise ValueError(name)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def _json_types(value: Any) -> Any:
@@ -82,7 +101,7 @@ def _json_types(value: Any) -> Any:
     if isinstance(value, list):
         return [_json_types(item) for item in value]
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if isinstance(value, float) and value - value != 0:
+        return _iso(value)
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     return plain_bytes(value) if isinstance(value, bytes) else value

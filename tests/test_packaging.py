@@ -40,8 +40,8 @@ def installed(built, tmp_path_factory):
 
 
 def away_from_the_checkout(installed, tmp_path, *arguments):
-    # -P and a folder of its own: nothing of the checkout may be found by chance. An editable install comes later
-    # on the path than PYTHONPATH.
+    # -P and a folder of its own: nothing of the checkout may be found by chance. An editable install comes
+    # later on the path than PYTHONPATH.
     return subprocess.run(
         [sys.executable, "-P", *arguments],
         cwd=tmp_path,

@@ -42,8 +42,8 @@ _NEW = 1.5
 def demo(exit_when_done: bool, as_json: bool, port: int | None) -> None:
     """Show the whole way of sample events: embedded broker, worker, typed topics, dead letters.
 
-    Ctrl-C ends all of it. With --exit it needs no terminal and ends by itself: exit status 0 when every sample
-    arrived exactly once where it belongs.
+    Ctrl-C ends all of it. With --exit it needs no terminal and ends by itself: exit status 0 when every
+    sample arrived exactly once where it belongs.
     """
     say = click.echo if not as_json else _say_nothing
     say(BANNER)

@@ -34,9 +34,12 @@ def topics(settings: Settings) -> Settings:
 @pytest.fixture
 def some_topics(settings: Settings) -> Settings:
     """Settings whose raw, dead-letter and one typed topic are there: all of them take seconds to make."""
-    names = (settings.raw_topic_name, settings.dead_letter_topic, settings.typed_topic("rubric_assessed"))
+    names = [settings.raw_topic_name, settings.dead_letter_topic, settings.schemas_topic]
+    names.append(settings.typed_topic("rubric_assessed"))
     admin = admin_client(settings)
-    for future in admin.create_topics([NewTopic(name, settings.partitions) for name in names]).values():
+    for future in admin.create_topics(
+        [NewTopic(name, 1 if name == settings.schemas_topic else settings.partitions) for name in names]
+    ).values():
         future.result()
     return settings
 
