@@ -67,8 +67,10 @@ def mastery(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[...
 def produce(some_topics: Settings) -> Callable[..., None]:
     """Write records: `produce(topic, [(key, value, headers), ...], partition=0)`."""
 
+    # One for all: an idempotent producer takes half a second for its first record.
+    producer = Producer(producer_config(some_topics))
+
     def write(topic: str, records, **options) -> None:
-        producer = Producer(producer_config(some_topics))
         for key, value, headers in records:
             producer.produce(topic, value, key, headers=headers, **options)
         assert producer.flush(10) == 0

@@ -99,9 +99,10 @@ print(child.pid, child.tail(), flush=True)
 
 
 def test_no_guard_is_left() -> None:
+    before = _guards()  # the broker of the run may have one
     with ChildProcess(["sleep", "60"]):
-        assert _guards() == 1
-    assert _guards() == 0
+        assert _guards() == before + 1
+    assert _guards() == before
 
 
 def _guards() -> int:
