@@ -13,6 +13,7 @@ __all__ = ["Fed", "Feeder", "Place"]
 
 Place = tuple[int, int]  # partition and offset in the raw topic
 _TICK = 0.02
+_AGE_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ class Feeder:
 
     def _feed(self) -> None:
         started, sent = time.monotonic(), 0
+        # In the past, and each another one: a worker's own clock must not show in what it writes.
+        first_timestamp = int(time.time() * 1000) - _AGE_MS
         while not self._stopping.is_set():
             due = int((time.monotonic() - started) * self._rate)
             # What could not be sent in time, as the broker was away, is not made up for in one rush.
@@ -87,24 +90,30 @@ class Feeder:
                 started += (due - sent - self._rate) / self._rate
                 due = sent + self._rate
             while sent < due and not self._stopping.is_set():
-                self._send(next(self._events), sent % self._partitions)
+                self._send(next(self._events), sent % self._partitions, first_timestamp + sent)
                 sent += 1
             self._producer.poll(_TICK)
         left = self._producer.flush(120.0)
         assert left == 0, f"{left} events were never acknowledged"
 
-    def _send(self, event: Event, partition: int) -> None:
+    def _send(self, event: Event, partition: int, timestamp: int) -> None:
         def delivered(error: KafkaError | None, message: Message) -> None:
             if error is not None:
                 self._failed.append(error)
                 return
             offset = message.offset()
-            self._fed[partition, offset] = Fed(event, message.timestamp()[1])
+            self._fed[partition, offset] = Fed(event, timestamp)
             self._positions[partition] = offset + 1
 
         while True:
             try:
-                self._producer.produce(self._topic, event.value, partition=partition, on_delivery=delivered)
+                self._producer.produce(
+                    self._topic,
+                    event.value,
+                    partition=partition,
+                    timestamp=timestamp,
+                    on_delivery=delivered,
+                )
                 return
             except BufferError:
                 self._producer.poll(0.1)
