@@ -1,0 +1,116 @@
+"""`mastery worker` and `faust -A app.main worker` as a person starts them, in a world that is not as it should be."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings
+from app.topics import TopicAdmin, apply, load_catalogue
+from tests.support.ports import stable_port
+from tests.support.worker import CHECKOUT, WorkerProcess, command_environment
+
+
+def run_worker(settings: Settings, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a worker that is expected to end by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli", "worker"],
+        env=command_environment(settings, **variables),
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def assert_one_clear_error(run: subprocess.CompletedProcess[str], *words: str) -> None:
+    """Ended in error, said why in one line and what to do in the next, and showed no traceback."""
+    assert run.returncode not in {0, None}
+    assert "Traceback" not in run.stderr
+    errors = [line for line in run.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, run.stderr
+    assert run.stderr.count("  -> ") == 1, run.stderr
+    for word in words:
+        assert word in run.stderr
+
+
+@pytest.fixture
+def topics(settings: Settings) -> Settings:
+    apply(load_catalogue(settings), TopicAdmin(settings))
+    return settings
+
+
+def test_a_broker_that_is_not_there_is_waited_for_then_told(settings: Settings) -> None:
+    nobody = f"127.0.0.1:{stable_port()}"
+    run = run_worker(settings, MASTERY_BROKER=nobody, MASTERY_STARTUP_TIMEOUT="1.5")
+    assert_one_clear_error(run, nobody, "MASTERY_BROKER")
+    assert "next try in" in run.stderr
+
+
+def test_missing_topics_are_named_with_the_command_that_makes_them(settings: Settings) -> None:
+    assert_one_clear_error(run_worker(settings), settings.raw_topic_name, "mastery topics apply")
+
+
+def test_another_partition_count_is_refused(topics: Settings) -> None:
+    # The catalogue asks for 4 partitions more than there are.
+    assert_one_clear_error(run_worker(topics, MASTERY_PARTITIONS="8"), "partitions")
+
+
+def test_a_port_in_use_is_told(topics: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert_one_clear_error(run_worker(topics, MASTERY_WEB_PORT=port), port, "MASTERY_WEB_PORT")
+
+
+def test_a_state_folder_that_cannot_be_written_is_told(topics: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    assert_one_clear_error(run_worker(topics, MASTERY_STATE_DIR=str(file / "state")), "MASTERY_STATE_DIR")
+
+
+def test_a_schema_registry_that_is_down_is_waited_for_then_told(topics: Settings) -> None:
+    url = f"http://127.0.0.1:{stable_port()}"
+    run = run_worker(topics, MASTERY_SCHEMA_REGISTRY_URL=url, MASTERY_STARTUP_TIMEOUT="1.5")
+    assert_one_clear_error(run, url)
+
+
+def test_a_wrong_setting_is_told_before_anything_starts(settings: Settings) -> None:
+    assert_one_clear_error(run_worker(settings, MASTERY_PII="some"), "MASTERY_PII")
+
+
+@pytest.fixture
+def running(topics: Settings, tmp_path: Path) -> Iterator[WorkerProcess]:
+    with WorkerProcess(topics, tmp_path) as worker:
+        worker.wait_ready()
+        yield worker
+
+
+def test_a_state_folder_belongs_to_one_worker(
+    running: WorkerProcess, topics: Settings, tmp_path: Path
+) -> None:
+    folder = tmp_path / f"{running.name}-state"
+    assert_one_clear_error(
+        run_worker(topics, MASTERY_STATE_DIR=str(folder)), str(folder), "MASTERY_STATE_DIR"
+    )
+    assert running.ready
+
+
+def test_a_stop_while_waiting_for_the_broker_is_no_error(settings: Settings, tmp_path: Path) -> None:
+    variables = {"MASTERY_BROKER": f"127.0.0.1:{stable_port()}"}
+    with WorkerProcess(settings, tmp_path, variables=variables) as worker:
+        time.sleep(2)
+        worker.terminate()
+        assert worker.wait(10) == 0, worker.log
+
+
+def test_fausts_own_command_runs_the_same_worker(topics: Settings, tmp_path: Path) -> None:
+    module = ("faust", "-A", "app.main", "worker", "-l", "info")
+    with WorkerProcess(topics, tmp_path, module=module) as worker:
+        worker.wait_ready()
+        worker.terminate()
+        assert worker.wait() == 0, worker.log
