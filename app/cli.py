@@ -51,7 +51,7 @@ class LazyGroup(click.Group):
         if entry is None:
             return None
         module = import_module(f"app.commands.{entry.module}")
-        command: click.Command = getattr(module, "command", None) or getattr(module, entry.module)
+        command: click.Command = getattr(module, entry.module)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

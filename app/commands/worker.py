@@ -11,11 +11,11 @@ import click
 
 from app.settings import Settings, load_settings
 
-__all__ = ["command"]
+__all__ = ["worker"]
 
 
 @click.command()
-def command() -> None:
+def worker() -> None:
     """Run a stream worker in the foreground.
 
     SIGTERM and SIGINT make it finish what it has, commit and leave the group; it exits 0. It exits 1 when
@@ -36,8 +36,8 @@ def command() -> None:
         def _setup_logging(self) -> None:
             self.spinner = None
 
-    with contextlib.closing(Worker(settings, say=lambda line: click.echo(line, err=True))) as worker:
-        app = create_app(settings, worker)
+    with contextlib.closing(Worker(settings, say=lambda line: click.echo(line, err=True))) as opened:
+        app = create_app(settings, opened)
         app.prepare_now()
         try:
             Runner(app, redirect_stdouts=False).execute_from_commandline()

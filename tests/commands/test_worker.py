@@ -1,4 +1,4 @@
-"""`mastery worker` and `faust -A app.main worker` as a person starts them, in a world that is not as it should be."""
+"""`mastery worker` and `faust -A app.main worker` as a person starts them, where something is wrong."""
 
 import socket
 import subprocess
