@@ -1,7 +1,9 @@
 """The broker that a test run talks to, by the `--broker` option."""
 
 import contextlib
+import gc
 import socket
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -46,23 +48,35 @@ def embedded_broker() -> Iterator[Broker]:
 @contextlib.contextmanager
 def container_broker() -> Iterator[Broker]:
     """Run Kafka in a container, where there is an engine for it."""
-    import docker  # slow to import, and only needed here
-    from docker.errors import DockerException
-    from requests.exceptions import RequestException
     from testcontainers.community.kafka import KafkaContainer
 
-    try:
-        # Having the `docker` command proves nothing; testcontainers without an engine waits long.
-        client = docker.from_env(timeout=3)
-        client.ping()
-        client.close()
-    except (DockerException, RequestException):
+    if not _engine_answers():
         cannot_run("no container engine answers (--broker docker)")
     container = KafkaContainer(_CONTAINER_IMAGE).with_kraft()
     for name, value in _CONTAINER_PROPERTIES.items():
         container = container.with_env(name, value)
     with container as running:
         yield Broker(running.get_bootstrap_server(), "docker", real=True)
+
+
+def _engine_answers() -> bool:
+    """Having the `docker` command proves nothing, and testcontainers without an engine waits long."""
+    import docker
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    with warnings.catch_warnings():
+        # The client leaves the socket open that it could not connect.
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            client = docker.from_env(timeout=3)
+            client.ping()
+            client.close()
+        except (DockerException, RequestException):
+            return False
+        finally:
+            gc.collect()
+    return True
 
 
 @contextlib.contextmanager
