@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from shutil import which
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -125,11 +127,19 @@ def _show_live(running: "Demo", stopped: threading.Event) -> None:
         _follow(running, stopped, lambda _: None)
 
 
+def _command() -> str:
+    """How this very command is called from here: nothing is on the PATH after `make demo`."""
+    if which("mastery"):
+        return "mastery"
+    beside = Path(sys.executable).with_name("mastery")
+    return os.path.relpath(beside) if beside.exists() else f"{os.path.relpath(sys.executable)} -m app.cli"
+
+
 def _live_table(running: "Demo", seconds: float) -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
-    hint = f"MASTERY_BROKER={running.settings.broker} mastery tail rubric_assessed --from-beginning"
+    hint = f"MASTERY_BROKER={running.settings.broker} {_command()} tail rubric_assessed --from-beginning"
     waiting = (
         "" if any(view.records for view in running.views.values()) else "  (the worker is joining its group)"
     )
