@@ -1,4 +1,4 @@
-"""`mastery worker` and `faust -A app.main worker` as a person starts them, where something is wrong."""
+"""`mastery worker` and `faust -A app.main worker` as a person starts them, in a world that is not in order."""
 
 import socket
 import subprocess
