@@ -1,4 +1,4 @@
-"""`mastery worker` and `faust -A app.main worker` as a person starts them, in a world that is not in order."""
+"""`mastery worker` and `faust -A app.main worker` as a person starts them, when not all is in order."""
 
 import socket
 import subprocess
