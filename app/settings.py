@@ -243,14 +243,11 @@ class Settings(BaseSettings):
         le=512 * MEBIBYTE,
         description="Largest record of raw and typed topics; the dead-letter topic takes 1 MiB more.",
     )
-    checkpoint_interval: PositiveFloat = Field(
-        default=0.025, description="Seconds between two checkpoints while there is little to do."
-    )
-    checkpoint_max_interval: PositiveFloat = Field(
-        default=0.5, description="Seconds after which a checkpoint is made whatever else there is to do."
-    )
-    checkpoint_max_records: PositiveInt = Field(
-        default=20_000, description="Input records after which a checkpoint is made."
+    checkpoint_interval: float = Field(
+        default=0.025,
+        gt=0,
+        le=1,
+        description="Shortest time in seconds between two checkpoints, at most 1; more gathers more in each.",
     )
     fetch_max_records: PositiveInt = Field(
         default=4_000, description="Most records of one partition that are worked on at a time."
@@ -277,9 +274,6 @@ class Settings(BaseSettings):
         registry_tls = (self.schema_registry_url or "").startswith("https://")
         if self.tls_ca_file is not None and not (self.security_protocol.tls or registry_tls):
             message = f"{variable('tls_ca_file')} is set, but {variable('security_protocol')} has no SSL"
-            raise ValueError(message)
-        if self.checkpoint_interval > self.checkpoint_max_interval:
-            message = f"{variable('checkpoint_interval')} is above {variable('checkpoint_max_interval')}"
             raise ValueError(message)
         return self
 

@@ -108,7 +108,6 @@ def test_everything_that_is_wrong_is_said_at_once(monkeypatch):
         ({"sasl_username": "u", "sasl_password": "p"}, "MASTERY_SECURITY_PROTOCOL"),
         ({"security_protocol": "SSL", "tls_key_file": __file__}, "MASTERY_TLS_CERTIFICATE_FILE"),
         ({"tls_ca_file": __file__}, "MASTERY_SECURITY_PROTOCOL"),
-        ({"checkpoint_interval": 2.0}, "MASTERY_CHECKPOINT_MAX_INTERVAL"),
     ],
 )
 def test_halves_are_refused(given, missing):
