@@ -56,13 +56,13 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 
     def end_offsets(self) -> dict[tuple[str, int], int]:
         """Last stable offsets that the latest fetch responses told, for the partitions assigned now."""
-        consumer = self._ensure_consumer()
-        ends = {}
-        for tp in consumer.assignment():
-            end = consumer.last_stable_offset(tp)
-            if end is not None and end >= 0:
-                ends[tp.topic, tp.partition] = end
-        return ends
+        # One look: a rebalance may change the assignment meanwhile, in the thread that reads.
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        if assignment is None:
+            return {}
+        ends = {(tp.topic, tp.partition): assignment.state_value(tp).lso for tp in assignment.tps}
+        return {place: end for place, end in ends.items() if end is not None and end >= 0}
 
     def member_id(self) -> str:
         """This worker's member id in the current generation of the group."""
@@ -150,6 +150,10 @@ class BatchConsumer(driver.Consumer):
                     await self._deliver(tp, records, assignment)
         except self.consumer_stopped_errors:
             if not self.app.should_stop:
+                raise
+        except asyncio.CancelledError:
+            # Faust takes a cancelled fetcher for a crashed one while a rebalance is on its way.
+            if not fetcher._stopped.is_set():
                 raise
 
     async def _fetch(self, assignment: Assignment) -> Mapping[TP, list[RawRecord]]:

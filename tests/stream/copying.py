@@ -2,83 +2,138 @@
 
 import math
 import os
+import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import Any
 
 from app.embedded.child import ChildProcess
 from tests.stream.copying_worker import Job, fault_happened
-from tests.support.records import committed_offsets, create_topic, produce, read_all
+from tests.support.records import CommittedOffsets, create_topic, produce, read_all
 from tests.support.worker import CHECKOUT
 
-__all__ = ["CopyingWorker", "Outcome", "fault_and_restart"]
+__all__ = ["CopyingWorker", "Outcome", "Scene", "fault_and_restart"]
 
 #: Seconds that a worker may take for anything.
 _PATIENCE = 40.0
-#: Seconds without a commit after which a worker is taken to do nothing any more.
-_QUIET = 1.0
+#: Seconds without a commit after which a worker is taken to do nothing any more; Faust takes 1 s to stop.
+_QUIET = 2.5
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A pair of topics and a group of its own. `params` are those of the test."""
+
+    bootstrap: str
+    name: str
+    folder: Path
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        return f"{self.name}-in"
+
+    @property
+    def target(self) -> str:
+        return f"{self.name}-out"
+
+    def create_topics(self, partitions: int = 1) -> None:
+        create_topic(self.bootstrap, self.source, partitions=partitions)
+        # A fault is a record that is larger.
+        create_topic(self.bootstrap, self.target, partitions=partitions, max_message_bytes="2048")
+
+    def job(self, *, core: bool = True, **options: Any) -> Job:
+        return Job(
+            core, self.bootstrap, self.name, self.source, self.target, folder=str(self.folder), **options
+        )
+
+    def positions(self) -> dict[int, int]:
+        """What the group has committed, by partition."""
+        offsets = CommittedOffsets(self.bootstrap, self.name, [self.source])
+        try:
+            return {partition: offset for (_, partition), offset in offsets.read().items()}
+        finally:
+            offsets.close()
+
+    def copied(self) -> Counter[bytes | None]:
+        """Values that a read_committed reader finds in the target."""
+        return Counter(record.value for record in read_all(self.bootstrap, self.target))
 
 
 class CopyingWorker:
-    """One worker as a process; `with` ends it with SIGKILL. `pure` is without Faust's compiled stream."""
+    """One worker as a process. `pure` is without Faust's compiled stream."""
 
-    def __init__(self, job: Job, *, pure: bool = False) -> None:
-        self.job = job
-        Path(job.folder).mkdir(exist_ok=True)
+    def __init__(self, scene: Scene, job: Job, *, pure: bool = False) -> None:
+        self._scene = scene
         environment = {name: value for name, value in os.environ.items() if name != "NO_CYTHON"}
         environment |= {"NO_CYTHON": "1"} if pure else {}
-        self.child = ChildProcess(
+        self._child = ChildProcess(
             [sys.executable, "-m", "tests.stream.copying_worker", job.to_json()],
-            output=Path(job.folder) / f"{job.name}.log",
+            output=scene.folder / f"{job.name}.log",
             env=environment | {"PYTHONPATH": str(CHECKOUT)},
             cwd=CHECKOUT,
         )
 
-    def __enter__(self) -> Self:
-        self.child.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.child.kill()
+    @contextmanager
+    def running(self) -> Iterator["CopyingWorker"]:
+        """Start it, and end it with SIGKILL if it still runs after the block."""
+        self._child.start()
+        try:
+            yield self
+        finally:
+            self._child.kill()
 
     @property
-    def position(self) -> int:
-        """What the group has committed of partition 0."""
-        return committed_offsets(self.job.bootstrap, self.job.group, [self.job.source]).get(
-            (self.job.source, 0), 0
-        )
+    def exit_status(self) -> int | None:
+        """None while it runs."""
+        return self._child.returncode
 
-    def wait_for_position(self, position: int) -> None:
-        """Wait until partition 0 is committed up to there; RuntimeError when it does not come to that."""
-        deadline = time.monotonic() + _PATIENCE
-        while self.position < position:
-            if not self.child.running or time.monotonic() > deadline:
-                raise RuntimeError(
-                    f"position {self.position}, exit status {self.child.returncode}\n{self.child.tail(30)}"
-                )
-            time.sleep(0.05)
+    @property
+    def log(self) -> str:
+        """The last lines that it printed."""
+        return self._child.tail(60)
 
-    def wait_for_end_or_rest(self, position: int) -> None:
-        """Wait until the process ends, the position is reached, or nothing happens after the fault."""
+    def terminate(self, timeout: float = 30.0) -> int:
+        """SIGTERM; return the exit status."""
+        self._child.signal(signal.SIGTERM)
+        return self.wait(timeout)
+
+    def wait(self, timeout: float = _PATIENCE) -> int:
+        """Wait for its end; return the exit status."""
+        try:
+            return self._child.wait(timeout)
+        except TimeoutError:
+            raise RuntimeError(f"the worker still runs\n{self.log}") from None
+
+    def wait_for_records(self, count: int) -> None:
+        """Wait until so many records are committed; RuntimeError when it does not come to that."""
         deadline = time.monotonic() + _PATIENCE
-        seen = self.position
-        changed = math.inf
-        while self.child.running and seen < position and time.monotonic() - changed < _QUIET:
+        while (done := sum(self._scene.positions().values())) < count:
+            if self.exit_status is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{done} records done, exit status {self.exit_status}\n{self.log}")
+            time.sleep(0.1)
+
+    def wait_for_effect_of_fault(self, count: int) -> None:
+        """Wait until the process ends, so many records are done, or nothing happens after the fault."""
+        deadline = time.monotonic() + _PATIENCE
+        seen, changed = 0, math.inf
+        while self.exit_status is None and seen < count and time.monotonic() - changed < _QUIET:
             if time.monotonic() > deadline:
-                raise RuntimeError(f"position {seen}\n{self.child.tail(30)}")
-            time.sleep(0.05)
-            now = self.position
-            if now != seen or (changed == math.inf and fault_happened(self.job.folder).exists()):
+                raise RuntimeError(f"{seen} records done\n{self.log}")
+            time.sleep(0.1)
+            now = sum(self._scene.positions().values())
+            if now != seen or (changed == math.inf and fault_happened(self._scene.folder).exists()):
                 seen, changed = now, time.monotonic()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the records after a fault and a restart. `exit_status` is that of the first run."""
+    """What became of the records. `exit_status` is that of the first run, None when it had to be killed."""
 
     exit_status: int | None
     lost: list[bytes]
@@ -86,23 +141,21 @@ class Outcome:
     log: str
 
 
-def fault_and_restart(job: Job, values: Sequence[bytes], *, pure: bool = False) -> Outcome:
+def fault_and_restart(scene: Scene, job: Job, values: Sequence[bytes], *, pure: bool = False) -> Outcome:
     """Run a worker until its fault has had its effect, kill it if it lives on, and let another finish.
 
-    Makes the topics. Raises RuntimeError when the second run does not get through.
+    Raises RuntimeError when the fault does not happen, or the second run does not get through.
     """
-    create_topic(job.bootstrap, job.source)
-    create_topic(job.bootstrap, job.target, max_message_bytes="2048")
-    produce(job.bootstrap, job.source, values, partition=0)
-    with CopyingWorker(job, pure=pure) as first:
-        first.wait_for_end_or_rest(len(values))
-        exit_status = first.child.returncode
-        log = first.child.tail(30)
-    if not fault_happened(job.folder).exists():
+    scene.create_topics()
+    produce(scene.bootstrap, scene.source, values, partition=0)
+    with CopyingWorker(scene, job, pure=pure).running() as first:
+        first.wait_for_effect_of_fault(len(values))
+        exit_status, log = first.exit_status, first.log
+    if not fault_happened(scene.folder).exists():
         raise RuntimeError(f"the fault did not happen\n{log}")
-    with CopyingWorker(replace(job, workers=1), pure=pure) as second:
-        second.wait_for_position(len(values))
-    found = Counter(record.value for record in read_all(job.bootstrap, job.target))
+    with CopyingWorker(scene, replace(job, workers=1), pure=pure).running() as second:
+        second.wait_for_records(len(values))
+    found = scene.copied()
     return Outcome(
         exit_status,
         lost=[value for value in values if not found[value]],

@@ -5,8 +5,7 @@ test says so. "core-pure" is the core with `NO_CYTHON=1`.
 """
 
 import asyncio
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
@@ -20,17 +19,28 @@ from app.stream.batch import Output
 from app.stream.checkpoint import Checkpointer
 from app.stream.producer import TransactionalProducer
 from app.stream.progress import Progress
-from tests.stream.copying import Outcome, fault_and_restart
-from tests.stream.copying_worker import Job
+from tests.stream.copying import Outcome, Scene, fault_and_restart
 from tests.stream.fakes import assignment_of, make_batch
 from tests.support.mock_cluster import ApiKey, MockCluster
 
 VALUES = [b"%d" % number for number in range(50)]
-#: What happens at record 20, for each test that runs workers.
-FAULTS = {
-    "test_the_record_whose_agent_failed_is_processed_again": {"fault": "raise"},
-    "test_nothing_is_committed_past_a_record_in_hand": {"fault": "hang", "workers": 2},
-    "test_a_record_that_could_not_be_sent_is_not_passed_over": {"fault": "large"},
+
+
+def with_fault(fault: str, workers: int = 1) -> Callable[[Scene], Outcome]:
+    """The fault happens at record 20."""
+
+    def run(scene: Scene) -> Outcome:
+        kind = scene.params["kind"]
+        job = scene.job(core=kind != "stock", fault=fault, fault_value="20", workers=workers)
+        return fault_and_restart(scene, job, VALUES, pure=kind == "core-pure")
+
+    return run
+
+
+SCENARIOS = {
+    "test_the_record_whose_agent_failed_is_processed_again": with_fault("raise"),
+    "test_nothing_is_committed_past_a_record_in_hand": with_fault("hang", workers=2),
+    "test_a_record_that_could_not_be_sent_is_not_passed_over": with_fault("large"),
 }
 
 
@@ -38,40 +48,6 @@ def open_in_stock_faust(reason: str, *others: str) -> pytest.MarkDecorator:
     """Run the test on stock Faust, where it fails for that reason, and on `others`."""
     fails = pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason)
     return pytest.mark.parametrize("kind", [pytest.param("stock", marks=fails), *others])
-
-
-@pytest.fixture(scope="module")
-def runs(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Future[Outcome]]]:
-    """Start the workers of all chosen tests at once: most of their time is waiting."""
-    with ThreadPoolExecutor(9) as executor:
-        started = {}
-        for item in request.session.items:
-            if item.module is not request.module or item.originalname not in FAULTS:
-                continue
-            real = item.get_closest_marker("kafka") is not None
-            folder = tmp_path_factory.mktemp("copying")
-            name = f"holes-{folder.name}"
-            job = Job(
-                core=item.callspec.params["kind"] != "stock",
-                bootstrap=request.getfixturevalue("kafka" if real else "broker").bootstrap,
-                group=name,
-                source=f"{name}-in",
-                target=f"{name}-out",
-                folder=str(folder),
-                fault_value="20",
-                **FAULTS[item.originalname],
-            )
-            pure = item.callspec.params["kind"] == "core-pure"
-            started[item.nodeid] = executor.submit(fault_and_restart, job, VALUES, pure=pure)
-        yield started
-
-
-@pytest.fixture
-def outcome(request: pytest.FixtureRequest, runs: dict[str, Future[Outcome]]) -> Outcome:
-    """What became of the records in this test's own run."""
-    return runs[request.node.nodeid].result(100.0)
 
 
 @open_in_stock_faust("an exception in an agent acknowledges the record", "core", "core-pure")

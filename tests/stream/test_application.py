@@ -1,0 +1,135 @@
+import itertools
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+import pytest
+
+from tests.stream.copying import CopyingWorker, Scene
+from tests.support.records import produce
+
+PARTITIONS = 4
+VALUES = [b"%d" % number for number in range(400)]
+#: Slow enough to be in the middle of something whenever something happens.
+SLOW = {"pause": 0.004, "max_records": 10}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a worker ended, and what there was then: records copied, records whose offsets are committed."""
+
+    exit_status: int
+    seconds: float
+    copied: Counter[bytes | None]
+    committed: int
+
+
+@dataclass(frozen=True)
+class CameAndWent:
+    """Exit statuses of workers, what was copied, and the logs of those that failed."""
+
+    exits: list[int]
+    copied: Counter[bytes | None]
+    logs: str
+
+
+def prepare(scene: Scene) -> None:
+    scene.create_topics(PARTITIONS)
+    for partition in range(PARTITIONS):
+        produce(scene.bootstrap, scene.source, VALUES[partition::PARTITIONS], partition=partition)
+
+
+def stop(scene: Scene, worker: CopyingWorker) -> Ending:
+    asked_at = time.monotonic()
+    exit_status = worker.terminate()
+    seconds = time.monotonic() - asked_at
+    return Ending(exit_status, seconds, scene.copied(), sum(scene.positions().values()))
+
+
+def stopped_in_the_middle(scene: Scene) -> tuple[Ending, Ending]:
+    prepare(scene)
+    pure = scene.params["pure"]
+    with CopyingWorker(scene, scene.job(**SLOW), pure=pure).running() as first:
+        first.wait_for_records(50)
+        middle = stop(scene, first)
+    with CopyingWorker(scene, scene.job(), pure=pure).running() as second:
+        second.wait_for_records(len(VALUES))
+        return middle, stop(scene, second)
+
+
+def workers_come_and_go(scene: Scene) -> CameAndWent:
+    """Have one worker, then two, three, two, one."""
+    prepare(scene)
+    jobs = [scene.job(name=f"worker{number}", **SLOW) for number in range(3)]
+    pure = scene.params["pure"]
+    with CopyingWorker(scene, jobs[0], pure=pure).running() as first:
+        first.wait_for_records(30)
+        with CopyingWorker(scene, jobs[1], pure=pure).running() as second:
+            first.wait_for_records(120)
+            with CopyingWorker(scene, jobs[2], pure=pure).running() as third:
+                first.wait_for_records(200)
+                exits = [first.terminate()]
+                second.wait_for_records(300)
+                exits.append(second.terminate())
+                third.wait_for_records(len(VALUES))
+                exits.append(third.terminate())
+                logs = [worker.log for worker in (first, second, third) if worker.exit_status]
+    return CameAndWent(exits, scene.copied(), "\n".join(logs))
+
+
+def killed_one_after_another(scene: Scene) -> tuple[list[dict[int, int]], Counter[bytes | None]]:
+    """Kill workers in mid-work, two at a time in the group; return the positions seen and what was copied."""
+    prepare(scene)
+    seen = []
+    with CopyingWorker(scene, scene.job(name="worker0", **SLOW)).running() as worker:
+        worker.wait_for_records(40)
+    for number in range(1, 4):
+        job = scene.job(name=f"worker{number}", **(SLOW if number < 3 else {}))
+        with CopyingWorker(scene, job).running() as worker:
+            worker.wait_for_records(min(len(VALUES), 120 * number))
+            seen.append(scene.positions())
+    return seen, scene.copied()
+
+
+SCENARIOS = {
+    "test_sigterm_finishes_commits_and_exits_0": stopped_in_the_middle,
+    "test_nothing_is_lost_or_doubled_while_workers_come_and_go": workers_come_and_go,
+    "test_nothing_is_lost_or_doubled_while_workers_come_and_go_on_kafka": workers_come_and_go,
+    "test_nothing_is_lost_or_doubled_when_workers_are_killed": killed_one_after_another,
+}
+compiled_and_pure = pytest.mark.parametrize("pure", [False, True], ids=["compiled", "pure"])
+
+
+@compiled_and_pure
+def test_sigterm_finishes_commits_and_exits_0(outcome: tuple[Ending, Ending], pure: bool) -> None:
+    middle, end = outcome
+    assert middle.exit_status == end.exit_status == 0
+    assert middle.seconds < 10.0
+    assert 50 <= middle.committed < len(VALUES)
+    assert middle.copied.total() == middle.committed, "written without its offsets, or the other way round"
+    assert end.copied == Counter(VALUES)
+
+
+@compiled_and_pure
+def test_nothing_is_lost_or_doubled_while_workers_come_and_go(outcome: CameAndWent, pure: bool) -> None:
+    assert outcome.copied == Counter(VALUES)
+    assert outcome.exits == [0, 0, 0], outcome.logs
+
+
+@pytest.mark.kafka
+@compiled_and_pure
+def test_nothing_is_lost_or_doubled_while_workers_come_and_go_on_kafka(
+    outcome: CameAndWent, pure: bool
+) -> None:
+    assert outcome.copied == Counter(VALUES)
+    assert outcome.exits == [0, 0, 0], outcome.logs
+
+
+@pytest.mark.kafka
+def test_nothing_is_lost_or_doubled_when_workers_are_killed(
+    outcome: tuple[list[dict[int, int]], Counter[bytes | None]],
+) -> None:
+    seen, copied = outcome
+    assert copied == Counter(VALUES)
+    for before, after in itertools.pairwise(seen):
+        assert all(before[partition] <= after[partition] for partition in before), "offsets went back"
