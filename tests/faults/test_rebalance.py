@@ -17,7 +17,7 @@ def test_rebalances_every_few_seconds(fault_run) -> None:
     run.manage(steady)
     steady.start()
     steady.wait_ready()
-    for round_ in range(12):
+    for round_ in range(10):
         guest = guests[round_ % 2]
         if not guest.running:
             guest.start()
@@ -26,7 +26,7 @@ def test_rebalances_every_few_seconds(fault_run) -> None:
         else:
             guest.terminate()
             assert guest.wait(30.0) == 0, guest.log
-        time.sleep(3.0)
+        time.sleep(2.5)
     run.finish()
 
 
