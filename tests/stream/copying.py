@@ -14,7 +14,8 @@ from typing import Any
 
 from app.embedded.child import ChildProcess
 from tests.stream.copying_worker import Job, fault_happened
-from tests.support.records import CommittedOffsets, create_topic, produce, read_all
+from tests.support.records import CommittedOffsets, create_topic, end_offsets, produce, read_all
+from tests.support.waiting import wait_until
 from tests.support.worker import CHECKOUT
 
 __all__ = ["CopyingWorker", "Outcome", "Scene", "fault_and_restart"]
@@ -61,7 +62,19 @@ class Scene:
             offsets.close()
 
     def copied(self) -> Counter[bytes | None]:
-        """Values that a read_committed reader finds in the target."""
+        """Values that a read_committed reader finds in the target once no transaction is open.
+
+        What a killed worker left open is aborted after 10 s, or as soon as it comes back.
+        """
+        targets = [self.target]
+        wait_until(
+            lambda: (
+                end_offsets(self.bootstrap, targets, committed=True) == end_offsets(self.bootstrap, targets)
+            ),
+            timeout=30.0,
+            what="the end of transactions",
+            interval=0.2,
+        )
         return Counter(record.value for record in read_all(self.bootstrap, self.target))
 
 
