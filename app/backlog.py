@@ -57,7 +57,10 @@ def read_backlog(settings: Settings, partitions: Iterable[tuple[str, int]]) -> l
         positions = {(e.topic, e.partition): e.offset if e.offset >= 0 else None for e in committed}
         found = _look(consumer, positions)
     except KafkaException as error:
-        consumer.poll(0)
+        # A group that may not be read is no error of the call, which times out: it comes as a message.
+        reported = consumer.poll(0)
+        if reported is not None and (reason := reported.error()) is not None:
+            errors(reason)
         raise broker_failure(settings, error, errors, what="read committed offsets") from None
     finally:
         consumer.close()

@@ -1,5 +1,7 @@
 """Send raw events, and know which of them the broker has."""
 
+import time
+
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from app.errors import MasteryError
@@ -36,22 +38,38 @@ class EventSender:
                 self._producer.produce(self._topic, event, on_delivery=self._delivered)
             except BufferError:
                 # The local queue is full: the broker is slower than we are.
-                self._producer.poll(0.1)
+                self._serve(0.1)
             except KafkaException as error:
                 raise self._explained(error.args[0]) from None
             else:
                 break
-        self._producer.poll(0)
+        self._serve(0)
         self._raise_failure()
 
     def finish(self) -> None:
         """Wait until the broker has everything. Raises EventTooLarge or BrokerFailure if it has not."""
-        self._producer.flush()
+        while len(self._producer):
+            self._serve(0.1)
+            self._raise_failure()
         self._raise_failure()
 
     def settle(self) -> None:
         """Wait for what is under way, a second at most, so that `accepted` tells the truth after an error."""
-        self._producer.flush(1.0)
+        deadline = time.monotonic() + 1.0
+        while len(self._producer) and time.monotonic() < deadline:
+            self._serve(0.1)
+
+    def _serve(self, timeout: float) -> None:
+        """Let deliveries be reported, waiting up to `timeout` seconds for the first."""
+        try:
+            self._producer.poll(timeout)
+        except KafkaException as error:
+            self._failure = self._failure or error.args[0]
+        except SystemError as error:
+            # A fatal error is raised in the middle of a callback, and Python makes a SystemError of that.
+            if not isinstance(error.__cause__, KafkaException):
+                raise
+            self._failure = self._failure or error.__cause__.args[0]
 
     def _delivered(self, error: KafkaError | None, _message: Message) -> None:
         if error is None:

@@ -1,0 +1,146 @@
+"""Every client of the project against a Kafka that wants TLS and a login, and grants only what is needed."""
+
+import pytest
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AclOperation, ResourceType
+
+from app.backlog import read_backlog
+from app.embedded.samples import sample_events
+from app.kafka import (
+    AccessDenied,
+    BrokerErrors,
+    BrokerUnreachable,
+    CertificateRefused,
+    LoginRefused,
+    admin_client,
+    broker_failure,
+)
+from app.reader import TopicReader, topic_partitions
+from app.sender import EventSender
+from app.settings import Settings, load_settings
+from app.topics import TopicAdmin, apply, load_catalogue
+from tests.kafka.artifacts import why_not
+from tests.kafka.secured import Authority, SecuredKafka
+from tests.support.brokers import cannot_run
+from tests.support.waiting import wait_until
+from tests.support.worker import WorkerProcess
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"), "test-authority")
+
+
+@pytest.fixture(scope="module")
+def secured(authority, tmp_path_factory):
+    if (reason := why_not()) is not None:
+        cannot_run(f"no real Kafka: {reason}")
+    with SecuredKafka(authority.issue(tmp_path_factory.mktemp("keystore") / "broker.pem")) as server:
+        yield server
+
+
+@pytest.fixture
+def login(secured, authority, topic_prefix, tmp_path):
+    """Settings of a user with TLS and a login, whose topics are there."""
+    common = {"topic_prefix": topic_prefix, "partitions": 2, "state_dir": tmp_path, "web_port": 0}
+    administrator = load_settings(broker=secured.bootstrap, **common)
+    apply(load_catalogue(administrator), TopicAdmin(administrator))
+    secured.grant(
+        (ResourceType.TOPIC, topic_prefix, AclOperation.READ),
+        (ResourceType.TOPIC, topic_prefix, AclOperation.WRITE),
+        (ResourceType.GROUP, administrator.group_id, AclOperation.READ),
+        (ResourceType.TRANSACTIONAL_ID, administrator.group_id, AclOperation.WRITE),
+    )
+    return load_settings(
+        broker=secured.tls,
+        security_protocol="SASL_SSL",
+        sasl_mechanism="SCRAM-SHA-512",
+        sasl_username=secured.user,
+        sasl_password=secured.password,
+        tls_ca_file=authority.certificate,
+        session_timeout=6.0,
+        **common,
+    )
+
+
+def changed(settings: Settings, **values) -> Settings:
+    given = {name: getattr(settings, name) for name in settings.model_fields_set}
+    return load_settings(**{name: value for name, value in (given | values).items() if value is not None})
+
+
+def test_sender_worker_and_reader_log_in_over_tls(login, tmp_path):
+    events = EventSender(login, login.raw_topic_name)
+    for sample in sample_events():
+        events.send(sample.raw)
+    events.finish()
+    assert events.accepted == len(sample_events())
+    inputs = [(login.raw_topic_name, partition) for partition in range(login.partitions)]
+    assert not all(entry.idle for entry in read_backlog(login, inputs))
+    with WorkerProcess(login, tmp_path) as worker:
+        worker.wait_ready()
+        wait_until(
+            lambda: all(entry.idle for entry in read_backlog(login, inputs)),
+            timeout=30,
+            what="everything to be processed",
+            detail=lambda: worker.log,
+        )
+        worker.terminate()
+        assert worker.wait() == 0
+    partitions = topic_partitions(login)
+    typed = [name for name in partitions if name.startswith(login.topic_prefix) and "outcome" in name]
+    with TopicReader.whole(login, typed, partitions) as reader:
+        records = []
+        while not reader.at_end:
+            records += reader.read(0.5)
+    assert len(records) == sum("outcome" in sample.event_name for sample in sample_events())
+
+
+def failure(settings: Settings):
+    """What listing topics says, as the commands say it."""
+    errors = BrokerErrors()
+    admin = admin_client(settings, errors=errors)
+    with pytest.raises(KafkaException) as caught:
+        admin.list_topics(timeout=5)
+    admin.poll(0)
+    return broker_failure(settings, caught.value, errors, what="list topics")
+
+
+def test_a_wrong_password_is_told_from_a_broker_that_is_not_there(login):
+    refused = failure(changed(login, sasl_password="wrong"))
+    assert type(refused) is LoginRefused
+    assert login.sasl_username in str(refused)
+    assert "wrong" not in str(refused)
+    assert "MASTERY_SASL_PASSWORD" in refused.hint
+
+
+def test_an_authority_that_is_not_trusted_is_told(login, tmp_path):
+    other = Authority(tmp_path, "somebody-else")
+    refused = failure(changed(login, tls_ca_file=other.certificate))
+    assert type(refused) is CertificateRefused
+    assert "MASTERY_TLS_CA_FILE" in refused.hint
+
+
+def test_talking_plainly_to_a_port_that_wants_tls(login):
+    plain = changed(
+        login,
+        security_protocol=None,
+        sasl_username=None,
+        sasl_password=None,
+        sasl_mechanism=None,
+        tls_ca_file=None,
+    )
+    refused = failure(plain)
+    assert type(refused) is BrokerUnreachable
+    assert "MASTERY_SECURITY_PROTOCOL" in refused.hint
+
+
+def test_a_missing_permission_is_told(login, secured):
+    secured.grant((ResourceType.TOPIC, login.topic_prefix, AclOperation.READ))
+    sender = EventSender(login, login.raw_topic_name)
+    sender.send(b"{}")
+    with pytest.raises(AccessDenied):
+        sender.finish()
+    with pytest.raises(AccessDenied):
+        read_backlog(login, [(login.raw_topic_name, 0)])
