@@ -59,7 +59,7 @@ def test_the_broker_dying_by_itself_ends_the_command_with_an_error() -> None:
 def _broker_of(pid: int) -> int:
     def children() -> list[int]:
         listing = subprocess.run(
-            ["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+            ["ps", "-ww", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
         )
         rows = (line.split(None, 2) for line in listing.stdout.splitlines())
         return [int(row[0]) for row in rows if row[1] == str(pid) and "tansu" in row[2]]

@@ -107,6 +107,8 @@ def test_no_guard_is_left() -> None:
 
 def _guards() -> int:
     """Count this process's children that are guards."""
-    listing = subprocess.run(["ps", "-eo", "ppid=,args="], capture_output=True, text=True, check=True).stdout
+    listing = subprocess.run(
+        ["ps", "-ww", "-eo", "ppid=,args="], capture_output=True, text=True, check=True
+    ).stdout
     own = (line for line in listing.splitlines() if line.split()[0] == str(os.getpid()))
     return sum("read -r _" in line for line in own)
