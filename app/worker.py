@@ -108,6 +108,7 @@ class Worker:
             client_config(settings),
             transactional_id,
             max_message_bytes=settings.max_message_bytes + _DEAD_LETTER_ROOM,
+            max_batch_bytes=settings.max_message_bytes,
         )
         producer.init()
         log.info("web server on http://%s, schemas: %s", web.address, ids.mode)

@@ -25,6 +25,9 @@ _CALL_TIMEOUT = 15.0
 #: A transaction is bounded by the batches of one checkpoint; this is only a ceiling for the local queue.
 _QUEUE_KBYTES = 512 * 1024
 
+#: librdkafka's own default.
+_MAX_BATCH_BYTES = 1_000_000
+
 _FENCED = frozenset(
     {
         KafkaError._FENCED,
@@ -42,9 +45,18 @@ class TransactionalProducer:
 
     Not thread-safe by itself: `begin` and `produce` belong to the event loop, the blocking `commit` to one
     executor thread, and the checkpoint never lets them overlap.
+
+    `max_message_bytes` is for the largest record of all, `max_batch_bytes` the lowest limit of a topic.
     """
 
-    def __init__(self, config: Mapping[str, Any], transactional_id: str, *, max_message_bytes: int) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        transactional_id: str,
+        *,
+        max_message_bytes: int,
+        max_batch_bytes: int = _MAX_BATCH_BYTES,
+    ) -> None:
         timeout_ms = int(TRANSACTION_TIMEOUT * 1000)
         self.transactional_id = transactional_id
         self._producer = Producer(
@@ -60,6 +72,8 @@ class TransactionalProducer:
                 "compression.type": "lz4",
                 "linger.ms": 5,
                 "message.max.bytes": max_message_bytes,
+                # A broker holds a topic's max.message.bytes against whole batches.
+                "batch.size": min(max_batch_bytes, _MAX_BATCH_BYTES),
                 "queue.buffering.max.messages": 1_000_000,
                 "queue.buffering.max.kbytes": _QUEUE_KBYTES,
             }

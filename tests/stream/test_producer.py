@@ -1,5 +1,6 @@
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -284,3 +285,21 @@ def test_a_generation_that_is_over_cannot_commit(place: Place) -> None:
         producer.abort()
         assert member.memberid() not in str(caught.value)
     assert (place.values, place.position) == ([b"1"], 1)
+
+
+@pytest.mark.kafka
+def test_batches_and_largest_records_fit_a_topic_with_a_low_limit(settings: Settings) -> None:
+    limit = 16_384
+    target, source = f"{settings.topic_prefix}low", f"{settings.topic_prefix}in"
+    create_topic(settings.broker, target, max_message_bytes=str(limit))
+    create_topic(settings.broker, source)
+    producer = started(
+        client_config(settings), settings.group_id, max_message_bytes=limit + (1 << 20), max_batch_bytes=limit
+    )
+    # The router lets a record through when its key and value leave 128 bytes for Kafka's own.
+    largest = os.urandom(limit - 128 - len(b"key"))
+    values = [os.urandom(1000) for _ in range(200)] + [largest] * 3 + [b"small"]
+    producer.begin()
+    producer.produce(output_of(*values, topic=target))
+    producer.commit({(source, 0): 1}, encode_group_metadata(settings.group_id, -1, ""))
+    assert [record.value for record in read_all(settings.broker, target)] == values
