@@ -148,10 +148,21 @@ def end_offsets(
     admin = _admin(bootstrap)
     places = _places(admin, topics)
     level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
-    futures = admin.list_offsets(
-        {place: OffsetSpec.latest() for place in places}, isolation_level=level, request_timeout=10.0
-    )
-    return {(place.topic, place.partition): future.result(15.0).offset for place, future in futures.items()}
+    deadline = time.monotonic() + 15.0
+    while True:
+        futures = admin.list_offsets(
+            {place: OffsetSpec.latest() for place in places}, isolation_level=level, request_timeout=10.0
+        )
+        try:
+            return {
+                (place.topic, place.partition): future.result(15.0).offset
+                for place, future in futures.items()
+            }
+        except KafkaException:
+            # A broker that has just come up may not lead its partitions yet.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 class CommittedOffsets:
