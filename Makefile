@@ -49,7 +49,7 @@ test-kafka: install ## Run the tests that need a real Kafka or schema registry (
 	$(BIN)/python -m pytest -m "kafka or registry" --broker kafka $(ARGS)
 
 bench: install ## Measure this router and its peers on real Kafka (long)
-	$(BIN)/python bench/fanout.py $(ARGS)
+	$(BIN)/python -m bench.fanout $(ARGS)
 
 lock: ## Resolve the dependencies anew and write requirements.lock
 	@rm -rf .cache/lock && $(PYTHON) -m venv .cache/lock
