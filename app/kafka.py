@@ -193,6 +193,8 @@ def producer_config(
         "acks": "all",
         # The dead-letter topic takes this much more than the others, see app.topics.
         "message.max.bytes": settings.max_message_bytes + 1024 * 1024,
+        # A broker holds a topic's limit against whole batches; librdkafka's own default is 1 MB.
+        "batch.size": min(settings.max_message_bytes, 1_000_000),
     }
     return config | _librdkafka_names(extra)
 
