@@ -50,12 +50,13 @@ def source(settings: Settings) -> Source:
     return Source(settings)
 
 
-def test_without_a_commit_from_the_beginning(source: Source) -> None:
+def test_without_a_commit_from_the_beginning(source: Source, caplog: pytest.LogCaptureFixture) -> None:
     stable = StableOffsets(client_config(source.settings), source.settings.group_id)
     assert stable.positions([(source.topic, 0), (source.topic, 1)]) == {
         (source.topic, 0): 0,
         (source.topic, 1): 0,
     }
+    assert not caplog.records
 
 
 def test_nothing_assigned_asks_nobody() -> None:

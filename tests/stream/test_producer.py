@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaError
+from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from app.kafka import client_config
 from app.settings import Settings
@@ -133,24 +133,45 @@ def test_a_record_too_large_for_the_client_is_told(cluster: MockCluster) -> None
         producer.produce(output_of(b"1", bytes(4000), b"2"))
 
 
-def test_a_full_queue_is_waited_for(cluster: MockCluster, producer: TransactionalProducer) -> None:
-    small = started({"bootstrap.servers": cluster.bootstrap}, "small")
-    original = small._producer.produce
-    refused = iter([True] * 3)
+class Reluctant:
+    """The client when it takes a call only on the third try."""
 
-    class Full:
-        """The client as it is while its queue has no room."""
+    def __init__(self, client: Any, name: str, refusal: Exception) -> None:
+        self._client, self._name, self._refusal = client, name, refusal
+        self.tries = 0
 
-        def produce(self, *arguments: Any) -> None:
-            if next(refused, False):
-                raise BufferError("Local: Queue full")
-            original(*arguments)
+    def __getattr__(self, name: str) -> Any:
+        return self._try if name == self._name else getattr(self._client, name)
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(small_client, name)
+    def _try(self, *arguments: Any) -> Any:
+        self.tries += 1
+        if self.tries < 3:
+            raise self._refusal
+        return getattr(self._client, self._name)(*arguments)
 
-    small_client, small._producer = small._producer, Full()
-    commit(small, output_of(b"1", b"2"))
+
+def test_a_full_queue_is_waited_for(producer: TransactionalProducer) -> None:
+    producer._producer = full = Reluctant(producer._producer, "produce", BufferError("Local: Queue full"))
+    commit(producer, output_of(b"1", b"2"))
+    assert full.tries == 4
+
+
+def test_a_queue_that_stays_full_is_told(
+    producer: TransactionalProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.stream.producer._CALL_TIMEOUT", 0.2)
+    producer._producer = full = Reluctant(producer._producer, "produce", BufferError("Local: Queue full"))
+    full.tries = -1000
+    with pytest.raises(CheckpointFailed, match="stays full"):
+        commit(producer, output_of(b"1"))
+
+
+@pytest.mark.parametrize("call", ["begin_transaction", "send_offsets_to_transaction", "commit_transaction"])
+def test_what_may_be_tried_again_is(producer: TransactionalProducer, call: str) -> None:
+    error = KafkaException(KafkaError(KafkaError._TIMED_OUT, "", False, True))
+    producer._producer = slow = Reluctant(producer._producer, call, error)
+    commit(producer, output_of(b"1"))
+    assert slow.tries == 3
 
 
 def test_after_an_abort_the_next_transaction_works(

@@ -276,6 +276,22 @@ async def test_what_was_written_is_committed_before_the_partitions_go(worker: Wo
 
 
 @run
+async def test_a_stop_commits_what_was_written_and_takes_no_more(worker: Worker) -> None:
+    assignment = await worker.assign(3)
+    await worker.consumer.take_over()
+    reading = worker.reading()
+    (await worker.fetch()).set_result(records(10, 11))
+    await turns()
+    reading.cancel()
+    (batch,) = worker.delivered
+    await worker.app.checkpointer.write(batch, output_of(batch))
+    await worker.consumer.wait_empty()
+    assert worker.producer.committed[0][1] == {("raw", 0): 12}
+    assert not worker.app.checkpointer.is_current(assignment)
+    assert not await worker.consumer.take_over()
+
+
+@run
 async def test_an_offset_below_the_position_ends_the_stream(worker: Worker) -> None:
     await worker.assign(3)
     await worker.consumer.take_over()
