@@ -1,7 +1,6 @@
 """`mastery worker`: run a stream worker until it is told to stop."""
 
 import contextlib
-import logging
 import signal
 import sys
 from types import FrameType
@@ -9,7 +8,8 @@ from typing import NoReturn
 
 import click
 
-from app.settings import Settings, load_settings
+from app.logs import log_to_stderr
+from app.settings import load_settings
 
 __all__ = ["worker"]
 
@@ -22,7 +22,7 @@ def worker() -> None:
     something keeps it from working: start it again (a process manager does), it goes on from the last commit.
     """
     settings = load_settings()
-    _log_to_stderr(settings)
+    log_to_stderr(settings.log_level)
     signal.signal(signal.SIGTERM, _stop_before_start)
 
     import faust
@@ -48,18 +48,6 @@ def worker() -> None:
                 raise
         if app.failure is not None:
             raise app.failure
-
-
-def _log_to_stderr(settings: Settings) -> None:
-    logging.basicConfig(
-        level=settings.log_level,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        stream=sys.stderr,
-        force=True,
-    )
-    # Faust and aiokafka narrate every step of a rebalance at INFO; app.stream logs what matters of it.
-    for name in ("faust", "mode", "aiokafka"):
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 def _stop_before_start(_signal: int, _frame: FrameType | None) -> NoReturn:

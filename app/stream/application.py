@@ -146,6 +146,9 @@ class StreamApp(faust.App):
         self.failure = error
         self.progress.enter(Phase.FAILED, str(error))
         log.error("%s; stopping, a restart goes on from the last commit", error)
+        # mode would print one traceback for each of its dozen services, all of this error.
+        for name in ("faust", "mode"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
         watchdog = threading.Timer(_LAST_BREATH, os._exit, (1,))
         watchdog.daemon = True
         watchdog.start()

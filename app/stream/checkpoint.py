@@ -1,6 +1,7 @@
 """The checkpoint: decides when the open transaction is committed, and what may still go into it."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import Counter
@@ -9,14 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from app.stream.batch import Assignment, Output, RecordBatch
-from app.stream.errors import CheckpointFailed, OutOfOrder
+from app.stream.errors import CheckpointFailed, CheckpointStuck, OutOfOrder
 from app.stream.group_metadata import encode_group_metadata
-from app.stream.producer import TransactionalProducer
+from app.stream.producer import TRANSACTION_TIMEOUT, TransactionalProducer
 from app.stream.progress import Progress
 
 __all__ = ["Checkpointer"]
 
 log = logging.getLogger(__name__)
+
+#: Seconds, twice the transaction's time-out: by then the broker has aborted it. Needed because librdkafka
+#: 2.16's send_offsets_to_transaction can hang for ever, its own time-out ignored, when the group
+#: coordinator's broker went away and came back (librdkafka issues 5456 and 5511; seen in most runs of the
+#: broker-restart test).
+_PATIENCE = 2 * TRANSACTION_TIMEOUT
 
 
 @dataclass(slots=True)
@@ -182,9 +189,9 @@ class Checkpointer:
         started = time.monotonic()
         assignment = transaction.assignment
         metadata = encode_group_metadata(self._group_id, assignment.generation, assignment.member_id)
-        loop = asyncio.get_running_loop()
+        self._progress.checkpoint_began()
         try:
-            await loop.run_in_executor(self._executor, self._producer.commit, transaction.positions, metadata)
+            await self._in_thread(lambda: self._producer.commit(transaction.positions, metadata))
         except Exception as error:
             if not isinstance(error, CheckpointFailed):
                 log.exception("the checkpoint failed in an unexpected way")
@@ -210,8 +217,18 @@ class Checkpointer:
     async def _fail(self, error: CheckpointFailed) -> None:
         """Remember the failure first, so that nothing is written meanwhile; then abort, and tell the app."""
         self._failure = error
-        await asyncio.get_running_loop().run_in_executor(self._executor, self._producer.abort)
+        if not isinstance(error, CheckpointStuck):
+            with contextlib.suppress(CheckpointStuck):
+                await self._in_thread(self._producer.abort)
         self._on_failure(error)
+
+    async def _in_thread(self, call: Callable[[], None]) -> None:
+        """Run a blocking call of the producer, but wait for it no longer than `_PATIENCE`."""
+        running = asyncio.get_running_loop().run_in_executor(self._executor, call)
+        done, _ = await asyncio.wait((running,), timeout=_PATIENCE)
+        if not done:
+            raise CheckpointStuck(f"a checkpoint did not end within {_PATIENCE:.0f} s")
+        running.result()
 
 
 def _as_failure(error: Exception) -> CheckpointFailed:

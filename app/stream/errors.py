@@ -4,6 +4,7 @@ from app.errors import MasteryError
 
 __all__ = [
     "CheckpointFailed",
+    "CheckpointStuck",
     "GroupMetadataMismatch",
     "OffsetBeyondEnd",
     "OffsetWentBack",
@@ -20,6 +21,10 @@ class StreamError(MasteryError):
 
 class CheckpointFailed(StreamError):
     """A transaction could not be committed and was given up. A restart goes on from the last commit."""
+
+
+class CheckpointStuck(CheckpointFailed):
+    """A call into librdkafka did not come back, whatever its time-out. Only the process's end helps."""
 
 
 class ProducerFenced(CheckpointFailed):

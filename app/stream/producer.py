@@ -28,6 +28,18 @@ _QUEUE_KBYTES = 512 * 1024
 #: librdkafka's own default.
 _MAX_BATCH_BYTES = 1_000_000
 
+#: Seconds between two tries of a call.
+_PAUSE = 0.1
+
+#: A coordinator that starts or moves says so; librdkafka does not call that retriable.
+_COORDINATOR_AWAY = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
+
 _FENCED = frozenset(
     {
         KafkaError._FENCED,
@@ -175,11 +187,18 @@ class TransactionalProducer:
                 call(max(1.0, deadline - time.monotonic())) if timed else call()
             except KafkaException as error:
                 cause: KafkaError = error.args[0]
-                if cause.retriable() and not cause.fatal() and time.monotonic() < deadline:
+                if _may_be_repeated(cause) and time.monotonic() < deadline:
+                    time.sleep(_PAUSE)
                     continue
                 raise _failure(name, error) from error
             else:
                 return
+
+
+def _may_be_repeated(cause: KafkaError) -> bool:
+    if cause.fatal() or cause.txn_requires_abort():
+        return False
+    return cause.retriable() or cause.code() in _COORDINATOR_AWAY
 
 
 def _failure(call: str, error: KafkaException) -> CheckpointFailed:

@@ -9,6 +9,10 @@ from enum import StrEnum
 __all__ = ["PartitionProgress", "Phase", "Progress", "ProgressSnapshot"]
 
 
+#: Seconds. A checkpoint takes 30-60 ms; a broker that is slow, not away, has been seen to need 4 s.
+_STALLED_AFTER = 5.0
+
+
 class Phase(StrEnum):
     """What a worker is doing. Only `RUNNING` is ready for traffic."""
 
@@ -41,7 +45,11 @@ class PartitionProgress:
 
 @dataclass(frozen=True)
 class ProgressSnapshot:
-    """One consistent look at a worker. Times are seconds since the epoch."""
+    """One consistent look at a worker. Times are seconds since the epoch.
+
+    `checkpoint_running` is how many seconds the checkpoint that is on its way has taken so far, None without
+    one.
+    """
 
     phase: Phase
     detail: str
@@ -55,12 +63,18 @@ class ProgressSnapshot:
     checkpoint_seconds: float
     last_checkpoint_at: float | None
     last_checkpoint_seconds: float | None
+    checkpoint_running: float | None
     rebalances: int
 
     @property
+    def stalled(self) -> bool:
+        """True when the checkpoint on its way takes far longer than any should: the broker is away."""
+        return self.checkpoint_running is not None and self.checkpoint_running > _STALLED_AFTER
+
+    @property
     def ready(self) -> bool:
-        """True when the stream runs with its partitions assigned and its state restored."""
-        return self.phase is Phase.RUNNING
+        """True when the stream runs with its partitions assigned and its state restored, and gets on."""
+        return self.phase is Phase.RUNNING and not self.stalled
 
 
 @dataclass
@@ -83,6 +97,7 @@ class Progress:
         self._ignored: Counter[str] = Counter()
         self._checkpoints = 0
         self._checkpoint_seconds = 0.0
+        self._checkpoint_began_at: float | None = None
         self._last_checkpoint_at: float | None = None
         self._last_checkpoint_seconds: float | None = None
         self._rebalances = 0
@@ -103,6 +118,11 @@ class Progress:
                 for (topic, partition), position in positions.items()
             }
 
+    def checkpoint_began(self) -> None:
+        """Note that a checkpoint is on its way; `committed` ends it."""
+        with self._lock:
+            self._checkpoint_began_at = time.monotonic()
+
     def committed(
         self,
         positions: dict[tuple[str, int], int],
@@ -119,6 +139,7 @@ class Progress:
             self._dead_letters.update(dead_letters)
             self._ignored.update(ignored)
             self._checkpoints += 1
+            self._checkpoint_began_at = None
             self._checkpoint_seconds += seconds
             self._last_checkpoint_at = time.time()
             self._last_checkpoint_seconds = seconds
@@ -136,6 +157,7 @@ class Progress:
     def snapshot(self) -> ProgressSnapshot:
         """Return one consistent copy."""
         with self._lock:
+            began = self._checkpoint_began_at
             return ProgressSnapshot(
                 phase=self._phase,
                 detail=self._detail,
@@ -149,6 +171,7 @@ class Progress:
                 checkpoint_seconds=self._checkpoint_seconds,
                 last_checkpoint_at=self._last_checkpoint_at,
                 last_checkpoint_seconds=self._last_checkpoint_seconds,
+                checkpoint_running=None if began is None else time.monotonic() - began,
                 rebalances=self._rebalances,
             )
 

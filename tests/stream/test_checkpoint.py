@@ -1,5 +1,6 @@
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -13,9 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from app.stream import checkpoint
 from app.stream.batch import Assignment, RecordBatch
 from app.stream.checkpoint import Checkpointer
-from app.stream.errors import CheckpointFailed, OutOfOrder, ProducerFenced
+from app.stream.errors import CheckpointFailed, CheckpointStuck, OutOfOrder, ProducerFenced
 from app.stream.group_metadata import encode_group_metadata
-from app.stream.progress import Progress
+from app.stream.progress import Phase, Progress
 from tests.stream.fakes import FakeProducer, assignment_of, make_batch, output_of
 from tests.stream.step_loop import StepLoop
 
@@ -422,3 +423,45 @@ def test_the_loop_goes_on_while_a_commit_blocks_a_thread() -> None:
 
     asyncio.run(run())
     assert threads != [threading.main_thread()]
+
+
+def test_a_call_that_never_returns_ends_the_worker_without_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """librdkafka's send_offsets_to_transaction can hang for ever, whatever its time-out."""
+    monkeypatch.setattr(checkpoint, "_PATIENCE", 0.2)
+    let_go = threading.Event()
+    producer = FakeProducer()
+    producer.commit = lambda *_: let_go.wait(30) and None  # type: ignore[method-assign]
+    progress, failures = Progress(), list[CheckpointFailed]()
+
+    async def main() -> None:
+        checkpointer = Checkpointer(
+            producer, progress, "group", interval=INTERVAL, on_failure=failures.append
+        )
+        assignment = assignment_of(1)
+        checkpointer.open(assignment, dict.fromkeys(assignment.partitions, 0))
+        batch = make_batch(assignment)
+        assert await checkpointer.write(batch, output_of(batch))
+        await asyncio.sleep(0.1)
+        assert progress.snapshot().checkpoint_running > 0.05
+        with pytest.raises(CheckpointStuck):
+            await checkpointer.write(make_batch(assignment, start=1), output_of(batch))
+        await checkpointer.drain()
+        let_go.set()
+        checkpointer.close()
+
+    asyncio.run(main())
+    assert [type(error) for error in failures] == [CheckpointStuck]
+    assert "abort" not in producer.calls
+    assert progress.snapshot().events == {}
+
+
+def test_a_worker_is_not_ready_while_a_checkpoint_does_not_get_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    progress = Progress()
+    progress.enter(Phase.RUNNING)
+    progress.checkpoint_began()
+    assert progress.snapshot().ready
+    monkeypatch.setattr("app.stream.progress._STALLED_AFTER", 0.0)
+    assert not progress.snapshot().ready
+    nothing = Counter[str]()
+    progress.committed({}, events=nothing, dead_letters=nothing, ignored=nothing, seconds=0.1)
+    assert progress.snapshot().ready
