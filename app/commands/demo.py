@@ -47,6 +47,8 @@ def demo(exit_when_done: bool, as_json: bool, port: int | None) -> None:
     Ctrl-C ends all of it. With --exit it needs no terminal and ends by itself: exit status 0 when every
     sample arrived exactly once where it belongs.
     """
+    if as_json and not exit_when_done:
+        raise click.UsageError("--json goes with --exit")
     say = click.echo if not as_json else _say_nothing
     say(BANNER)
     sys.stdout.flush()
