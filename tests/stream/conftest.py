@@ -1,4 +1,4 @@
-"""Runs the worker processes of a module's tests at once: most of their time is waiting for brokers."""
+"""Runs the worker processes of the tests side by side: most of their time is waiting for brokers."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,33 +8,36 @@ import pytest
 
 from tests.stream.copying import Scene
 
-#: Seconds that one scenario may take, with others beside it.
-_PATIENCE = 100.0
+_AT_A_TIME = 6
+#: Seconds that the scenarios may take together.
+_PATIENCE = 110.0
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def runs(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Future[Any]]]:
-    """Start what the module's `SCENARIOS` (test name -> function of a Scene) say, for each chosen test."""
-    chosen = [
-        item
-        for item in request.session.items
-        if item.module is request.module and item.originalname in request.module.SCENARIOS
-    ]
-    with ThreadPoolExecutor(len(chosen)) as executor:
-        started = {}
-        for item in chosen:
+    """Start what the modules' `SCENARIOS` (test name -> function of a Scene) say, for each chosen test."""
+    started: dict[str, Future[Any]] = {}
+    with ThreadPoolExecutor(_AT_A_TIME) as executor:
+        for item in request.session.items:
+            scenario = getattr(item.module, "SCENARIOS", {}).get(item.originalname)
+            if scenario is None or "outcome" not in item.fixturenames:
+                continue
             real = item.get_closest_marker("kafka") is not None
             folder = tmp_path_factory.mktemp("copying")
             scene = Scene(
                 bootstrap=request.getfixturevalue("kafka" if real else "broker").bootstrap,
-                name=f"{request.module.__name__.rpartition('.')[2]}-{folder.name}",
+                name=f"{item.module.__name__.rpartition('.')[2]}-{folder.name}",
                 folder=folder,
                 params=item.callspec.params if hasattr(item, "callspec") else {},
             )
-            started[item.nodeid] = executor.submit(request.module.SCENARIOS[item.originalname], scene)
-        yield started
+            started[item.nodeid] = executor.submit(scenario, scene)
+        try:
+            yield started
+        finally:
+            for run in started.values():
+                run.cancel()
 
 
 @pytest.fixture

@@ -79,21 +79,21 @@ async def stock_flush(cluster: MockCluster) -> int:
     app = stock_app(cluster)
     topic = app.topic("out", value_serializer="raw")
     async with app.producer:
-        cluster.delay(0.3)
-        sent = [topic.send_soon(value=value) for value in VALUES]
-        await app.producer.flush()
-        await asyncio.sleep(0.01)  # the callbacks of what was delivered
-        return sum(not message.done() for message in sent)
+        with cluster.slow(0.3):
+            sent = [topic.send_soon(value=value) for value in VALUES]
+            await app.producer.flush()
+            await asyncio.sleep(0.01)  # the callbacks of what was delivered
+            return sum(not message.done() for message in sent)
 
 
 async def core_flush(cluster: MockCluster) -> int:
     """Return how many records are not with the broker when the core's producer says that all are."""
     producer = core_producer(cluster)
-    cluster.delay(0.3)
-    producer.begin()
-    producer.produce(Output(typed=[("out", value, b"key", -1, None, None, 1) for value in VALUES]))
-    await asyncio.get_running_loop().run_in_executor(None, producer.flush)
-    return len(producer._producer)
+    with cluster.slow(0.3):
+        producer.begin()
+        producer.produce(Output(typed=[("out", value, b"key", -1, None, None, 1) for value in VALUES]))
+        await asyncio.get_running_loop().run_in_executor(None, producer.flush)
+        return len(producer._producer)
 
 
 @open_in_stock_faust("the offsets of a refused commit are taken as committed, and never tried again", "core")

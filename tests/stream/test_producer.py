@@ -2,6 +2,7 @@ import contextlib
 import logging
 import os
 import time
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,8 +29,8 @@ def output_of(*values: bytes, topic: str = "out") -> Output:
     return Output(typed=[(topic, value, b"key", -1, None, None, 1_700_000_000_000) for value in values])
 
 
-@pytest.fixture
-def cluster() -> Iterator[MockCluster]:
+@pytest.fixture(scope="module")
+def shared_cluster() -> Iterator[MockCluster]:
     with MockCluster() as running:
         running.create_topic("in")
         running.create_topic("out", partitions=3)
@@ -37,16 +38,23 @@ def cluster() -> Iterator[MockCluster]:
 
 
 @pytest.fixture
+def cluster(shared_cluster: MockCluster) -> Iterator[MockCluster]:
+    yield shared_cluster
+    shared_cluster.forget_failures()
+
+
+@pytest.fixture
 def producer(cluster: MockCluster) -> TransactionalProducer:
     return started({"bootstrap.servers": cluster.bootstrap})
 
 
-def started(config: dict[str, Any], transactional_id: str = "id", **options: Any) -> TransactionalProducer:
+def started(
+    config: dict[str, Any], transactional_id: str | None = None, **options: Any
+) -> TransactionalProducer:
+    name = transactional_id or uuid.uuid4().hex
     options = {"max_message_bytes": 1 << 20} | options
     # Without a callback librdkafka raises a fatal error from any call.
-    made = TransactionalProducer(
-        config | {"log_level": 0, "error_cb": lambda _: None}, transactional_id, **options
-    )
+    made = TransactionalProducer(config | {"log_level": 0, "error_cb": lambda _: None}, name, **options)
     made.init()
     return made
 
@@ -64,12 +72,12 @@ def test_transactions_follow_each_other(producer: TransactionalProducer) -> None
 
 def test_flush_waits_for_a_slow_broker(cluster: MockCluster, producer: TransactionalProducer) -> None:
     commit(producer, output_of(b"warm"))
-    cluster.delay(0.3)
-    producer.begin()
-    producer.produce(output_of(b"1", b"2", b"3"))
-    assert len(producer._producer) > 0
-    producer.flush()
-    assert len(producer._producer) == 0
+    with cluster.slow(0.3):
+        producer.begin()
+        producer.produce(output_of(b"1", b"2", b"3"))
+        assert len(producer._producer) > 0
+        producer.flush()
+        assert len(producer._producer) == 0
 
 
 @pytest.mark.parametrize(
@@ -190,13 +198,11 @@ def test_abort_never_raises(producer: TransactionalProducer, caplog: pytest.LogC
     assert "could not abort" in caplog.text
 
 
-def test_a_broker_that_is_gone_fails_the_commit_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_hangs_fails_the_commit_in_time(
+    cluster: MockCluster, producer: TransactionalProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("app.stream.producer._CALL_TIMEOUT", 1.5)
-    with MockCluster() as cluster:
-        cluster.create_topic("in")
-        cluster.create_topic("out")
-        producer = started({"bootstrap.servers": cluster.bootstrap})
-        cluster.delay(30.0)
+    with cluster.slow(30.0):
         started_at = time.monotonic()
         with pytest.raises(CheckpointFailed):
             commit(producer, output_of(b"1"))

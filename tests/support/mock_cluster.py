@@ -7,6 +7,9 @@ transactional producers and groups; transactions have no effect on what a reader
 
 import ctypes
 import pathlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
 from types import TracebackType
 from typing import Self
 
@@ -20,7 +23,7 @@ _PRODUCER = 0
 _ERROR_SIZE = 512
 
 
-class ApiKey:
+class ApiKey(IntEnum):
     """Numbers of Kafka's requests."""
 
     PRODUCE = 0
@@ -35,7 +38,11 @@ class ApiKey:
 
 
 class MockCluster:
-    """One mock broker with its own librdkafka instance; use as a context manager."""
+    """One mock broker with its own librdkafka instance; use as a context manager.
+
+    Topics and delays are set in its own thread, which now and then takes a second to notice: share one where
+    a test does not need its own.
+    """
 
     def __init__(self) -> None:
         library = _library()
@@ -66,14 +73,24 @@ class MockCluster:
         """Make a topic."""
         self._check(self._library.rd_kafka_mock_topic_create(self._cluster, name.encode(), partitions, 1))
 
-    def delay(self, seconds: float) -> None:
-        """From now on every answer takes this long."""
+    @contextmanager
+    def slow(self, seconds: float) -> Iterator[None]:
+        """Every answer takes this long within the block."""
         self._check(self._library.rd_kafka_mock_broker_set_rtt(self._cluster, -1, int(seconds * 1000)))
+        try:
+            yield
+        finally:
+            self._check(self._library.rd_kafka_mock_broker_set_rtt(self._cluster, -1, 0))
 
     def fail(self, api_key: int, *codes: int) -> None:
         """Answer the next requests of a kind with these error codes (0 is success), one each."""
         array = (ctypes.c_int * len(codes))(*codes)
         self._library.rd_kafka_mock_push_request_errors_array(self._cluster, api_key, len(codes), array)
+
+    def forget_failures(self) -> None:
+        """Take back what `fail` said and no request has met."""
+        for api_key in ApiKey:
+            self._library.rd_kafka_mock_clear_request_errors(self._cluster, api_key)
 
     def _check(self, code: int) -> None:
         if code:
@@ -99,6 +116,7 @@ def _library() -> ctypes.CDLL:
         "rd_kafka_mock_cluster_bootstraps": (text, [pointer]),
         "rd_kafka_mock_topic_create": (number, [pointer, text, number, number]),
         "rd_kafka_mock_broker_set_rtt": (number, [pointer, ctypes.c_int32, number]),
+        "rd_kafka_mock_clear_request_errors": (None, [pointer, ctypes.c_int16]),
         "rd_kafka_mock_push_request_errors_array": (
             None,
             [pointer, ctypes.c_int16, ctypes.c_size_t, ctypes.POINTER(number)],
