@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,14 @@ def alive(pids: set[int]) -> set[int]:
     return pids & running
 
 
+@pytest.fixture
+def running_demo(tmp_path: Path) -> Callable[..., contextlib.AbstractContextManager[subprocess.Popen]]:
+    """Start the demo: `with running_demo("--exit") as process:`. What it leaves on disk is in `tmp_path`."""
+    return partial(_running_demo, tmp_path)
+
+
 @contextlib.contextmanager
-def running_demo(*arguments: str) -> Iterator[subprocess.Popen]:
+def _running_demo(folder: Path, *arguments: str) -> Iterator[subprocess.Popen]:
     with subprocess.Popen(
         [*COMMAND, *arguments],
         stdin=subprocess.DEVNULL,
@@ -53,7 +60,7 @@ def running_demo(*arguments: str) -> Iterator[subprocess.Popen]:
         stderr=subprocess.PIPE,
         text=True,
         cwd=CHECKOUT,
-        env=os.environ | ELSEWHERE,
+        env=os.environ | ELSEWHERE | {"TMPDIR": str(folder)},
         start_new_session=True,
     ) as process:
         try:
@@ -62,7 +69,7 @@ def running_demo(*arguments: str) -> Iterator[subprocess.Popen]:
             process.kill()
 
 
-def test_exit_shows_every_sample_where_it_belongs_and_leaves_nothing():
+def test_exit_shows_every_sample_where_it_belongs_and_leaves_nothing(running_demo, tmp_path):
     with running_demo("--exit", "--json", "--port", "0") as process:
         wait_until(lambda: len(descendants(process.pid)) >= 2, timeout=20, what="broker and worker to run")
         started = descendants(process.pid)
@@ -77,9 +84,10 @@ def test_exit_shows_every_sample_where_it_belongs_and_leaves_nothing():
     assert views["canvas.rubric_assessed"]["sample"]["body"]["artifact_type"] == "Submission"
     assert views["canvas.dead-letter"]["sample"]["kind"]
     assert alive(started) == set()
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_exit_prints_a_table():
+def test_exit_prints_a_table(running_demo):
     # 9092 is taken, by this test or by somebody else.
     with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
@@ -95,7 +103,7 @@ def test_exit_prints_a_table():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_live_shows_what_arrives_and_a_signal_ends_all_of_it(number):
+def test_live_shows_what_arrives_and_a_signal_ends_all_of_it(number, running_demo, tmp_path):
     begin = time.monotonic()
     with running_demo("--port", "0") as process:
         assert process.stdout is not None
@@ -111,13 +119,14 @@ def test_live_shows_what_arrives_and_a_signal_ends_all_of_it(number):
         _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "")
     assert alive(started) == set()
+    assert list(tmp_path.iterdir()) == []
     assert len(started) >= 2
     # A loaded machine may be slower than the 2 and 12 seconds that a person should wait at most.
     assert banner < 4
     assert first_record < 24
 
 
-def test_a_worker_that_dies_ends_the_demo_with_its_last_words():
+def test_a_worker_that_dies_ends_the_demo_with_its_last_words(running_demo, tmp_path):
     with running_demo("--port", "0") as process:
         assert process.stdout is not None
         line = ""
@@ -130,9 +139,10 @@ def test_a_worker_that_dies_ends_the_demo_with_its_last_words():
     assert err.startswith("error: the worker has ended by itself, exit status -9")
     assert "Traceback" not in err
     assert alive(started) == set()
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_is_left_when_the_demo_itself_is_killed():
+def test_nothing_is_left_when_the_demo_itself_is_killed(running_demo):
     with running_demo("--port", "0") as process:
         assert process.stdout is not None
         line = ""
