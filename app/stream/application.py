@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from app.stream.batch import Assignment
 from app.stream.checkpoint import Checkpointer
-from app.stream.errors import CheckpointFailed
+from app.stream.errors import StreamError
 from app.stream.handover import Handover
 from app.stream.offsets import StableOffsets
 from app.stream.producer import TransactionalProducer
@@ -68,7 +68,7 @@ class StreamApp(faust.App):
         options: Mapping[str, Any],
     ) -> None:
         self.progress = progress
-        self.failure: CheckpointFailed | None = None
+        self.failure: StreamError | None = None
         self._prepare = prepare
         self._delivery: Delivery | None = None
         self._checkpoint_interval = checkpoint_interval
@@ -113,7 +113,7 @@ class StreamApp(faust.App):
             self.progress,
             self.conf.id,
             interval=self._checkpoint_interval,
-            on_failure=self._on_checkpoint_failed,
+            on_failure=self.fail,
         )
         self.handover = Handover(self.checkpointer)
         self.add_future(self.handover.run())
@@ -141,11 +141,11 @@ class StreamApp(faust.App):
     async def _note_end_offsets(self) -> None:
         self.progress.ends(self.consumer.end_offsets())
 
-    def _on_checkpoint_failed(self, error: CheckpointFailed) -> None:
-        """End the process. A restart takes up where the last commit was."""
+    def fail(self, error: StreamError) -> None:
+        """End the process for a known reason. A restart takes up where the last commit was."""
         self.failure = error
         self.progress.enter(Phase.FAILED, str(error))
-        log.error("%s; stopping, a restart goes on from the last commit", error)
+        log.error("%s; the worker stops", error)
         # mode would print one traceback for each of its dozen services, all of this error.
         for name in ("faust", "mode"):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)

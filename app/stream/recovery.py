@@ -13,6 +13,8 @@ from faust.tables.recovery import Recovery
 from mode import Service
 from typing_extensions import override
 
+from app.stream.errors import StreamError
+
 if TYPE_CHECKING:
     from app.stream.application import StreamApp
 
@@ -23,7 +25,7 @@ _faust_log = logging.getLogger("faust.stream")
 
 
 class StreamRecovery(Recovery):
-    """Runs after each rebalance. An exception here ends the worker: it never runs on half restored."""
+    """Runs after each rebalance. A failure here ends the worker: it never runs on half restored."""
 
     logger = _faust_log
     app: "StreamApp"
@@ -34,7 +36,12 @@ class StreamRecovery(Recovery):
             if await self.wait_for_stopped(cast(Any, self.signal_recovery_start)):
                 return
             self.signal_recovery_start.clear()
-            if await self.app.consumer.take_over():
+            try:
+                taken_over = await self.app.consumer.take_over()
+            except StreamError as error:
+                self.app.fail(error)
+                return
+            if taken_over:
                 await self._resume()
 
     @Service.task

@@ -18,7 +18,7 @@ from faust.types import TP, ConsumerMessage
 from typing_extensions import override
 
 from app.stream.batch import Assignment, RawRecord, RecordBatch
-from app.stream.errors import OffsetWentBack
+from app.stream.errors import OffsetWentBack, StreamError
 
 if TYPE_CHECKING:
     from app.stream.application import StreamApp
@@ -137,17 +137,9 @@ class BatchConsumer(driver.Consumer):
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
             while not (self._stopped.is_set() or fetcher._stopped.is_set()):
-                if not self.flow_active:
-                    await self.wait(cast(Any, self.can_resume_flow))
-                    continue
-                assignment = self._assigned
-                if assignment is None or not self.app.checkpointer.is_current(assignment):
-                    await self.sleep(_FETCH_TIMEOUT)
-                    continue
-                for tp, records in (await self._fetch(assignment)).items():
-                    if not self.app.checkpointer.is_current(assignment):
-                        break
-                    await self._deliver(tp, records, assignment)
+                await self._fetch_and_deliver()
+        except StreamError as error:
+            self.app.fail(error)
         except self.consumer_stopped_errors:
             if not self.app.should_stop:
                 raise
@@ -155,6 +147,19 @@ class BatchConsumer(driver.Consumer):
             # Faust takes a cancelled fetcher for a crashed one while a rebalance is on its way.
             if not fetcher._stopped.is_set():
                 raise
+
+    async def _fetch_and_deliver(self) -> None:
+        if not self.flow_active:
+            await self.wait(cast(Any, self.can_resume_flow))
+            return
+        assignment = self._assigned
+        if assignment is None or not self.app.checkpointer.is_current(assignment):
+            await self.sleep(_FETCH_TIMEOUT)
+            return
+        for tp, records in (await self._fetch(assignment)).items():
+            if not self.app.checkpointer.is_current(assignment):
+                break
+            await self._deliver(tp, records, assignment)
 
     async def _fetch(self, assignment: Assignment) -> Mapping[TP, list[RawRecord]]:
         if not assignment.partitions:
@@ -220,7 +225,9 @@ class BatchConsumer(driver.Consumer):
     async def wait_empty(self) -> None:
         """Faust's word for 'finish what you started': at a stop, the last checkpoint."""
         self._assigned = None
-        await self.app.checkpointer.drain()
+        # A start that failed comes here, too: then there was nothing to start.
+        if hasattr(self.app, "checkpointer"):
+            await self.app.checkpointer.drain()
 
     @override
     async def perform_seek(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from app.settings import Settings
 from app.topics import TopicAdmin, apply, load_catalogue
@@ -81,6 +82,13 @@ def test_a_schema_registry_that_is_down_is_waited_for_then_told(topics: Settings
 
 def test_a_wrong_setting_is_told_before_anything_starts(settings: Settings) -> None:
     assert_one_clear_error(run_worker(settings, MASTERY_PII="some"), "MASTERY_PII")
+
+
+def test_offsets_beyond_the_end_are_told_with_the_way_out(topics: Settings) -> None:
+    group = Consumer({"bootstrap.servers": topics.broker, "group.id": topics.group_id, "log_level": 0})
+    group.commit(offsets=[TopicPartition(topics.raw_topic_name, 0, 1000)], asynchronous=False)
+    group.close()
+    assert_one_clear_error(run_worker(topics), "lies beyond its end", "--reset-offsets")
 
 
 @pytest.fixture

@@ -297,9 +297,20 @@ async def test_an_offset_below_the_position_ends_the_stream(worker: Worker) -> N
     await worker.consumer.take_over()
     reading = worker.reading()
     (await worker.fetch()).set_result(records(9))
-    with pytest.raises(OffsetWentBack, match="raw partition 0 delivered offset 9, below the position 10"):
-        await reading
+    worker.app.fail = mock.Mock()
+    await asyncio.wait_for(reading, 5.0)
+    (error,) = worker.app.fail.call_args.args
+    assert isinstance(error, OffsetWentBack)
+    assert "raw partition 0 delivered offset 9, below the position 10" in str(error)
     assert worker.delivered == []
+
+
+@run
+async def test_a_stop_after_a_failed_start_is_quiet(worker: Worker) -> None:
+    checkpointer = worker.app.checkpointer
+    del worker.app.checkpointer
+    await worker.consumer.wait_empty()
+    worker.app.checkpointer = checkpointer
 
 
 @run
