@@ -191,8 +191,7 @@ def producer_config(
         "linger.ms": 5,
         "enable.idempotence": True,
         "acks": "all",
-        # The dead-letter topic takes this much more than the others, see app.topics.
-        "message.max.bytes": settings.max_message_bytes + 1024 * 1024,
+        "message.max.bytes": settings.max_dead_letter_bytes,
         # A broker holds a topic's limit against whole batches; librdkafka's own default is 1 MB.
         "batch.size": min(settings.max_message_bytes, 1_000_000),
     }

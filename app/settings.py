@@ -293,6 +293,11 @@ class Settings(BaseSettings):
         return f"{self.topic_prefix}dead-letter"
 
     @property
+    def max_dead_letter_bytes(self) -> int:
+        """Largest record of the dead-letter topic: it holds a raw record and the headers that are added."""
+        return self.max_message_bytes + MEBIBYTE
+
+    @property
     def schemas_topic(self) -> str:
         """Compacted topic with the schemas and the mode (registry or local) of the typed topics."""
         return f"{self.topic_prefix}schemas"

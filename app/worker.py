@@ -31,9 +31,6 @@ __all__ = ["Worker", "build_router"]
 
 log = logging.getLogger(__name__)
 
-#: The dead-letter topic takes records this much larger than the raw one, for the headers that are added.
-_DEAD_LETTER_ROOM = 1024 * 1024
-
 
 @dataclass(frozen=True)
 class _Delivery:
@@ -107,7 +104,7 @@ class Worker:
         producer = TransactionalProducer(
             client_config(settings),
             transactional_id,
-            max_message_bytes=settings.max_message_bytes + _DEAD_LETTER_ROOM,
+            max_message_bytes=settings.max_dead_letter_bytes,
             max_batch_bytes=settings.max_message_bytes,
         )
         producer.init()

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.settings import Settings, SettingsError, describe, load_settings, unknown_variables, variable
+from app.topics import load_catalogue
 
 
 def test_defaults_name_topics_groups_and_subjects():
@@ -17,6 +18,12 @@ def test_defaults_name_topics_groups_and_subjects():
     assert settings.schemas_topic == "canvas.schemas"
     assert settings.group_id == "canvas.mastery-stream"
     assert settings.subject("canvas.rubric_assessed") == "canvas.rubric_assessed-value"
+
+
+def test_a_dead_letter_may_be_as_large_as_its_topic_takes():
+    settings = load_settings(max_message_bytes=100_000)
+    config = load_catalogue(settings).topics[settings.dead_letter_topic].config
+    assert config["max.message.bytes"] == str(settings.max_dead_letter_bytes)
 
 
 def test_prefix_goes_before_everything_but_a_raw_topic_of_its_own(monkeypatch):
