@@ -37,6 +37,7 @@ lint: install ## Check style, types and the released schemas
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mastery schemas check --offline
 
 format: install ## Put the code into its form
 	$(BIN)/ruff check --fix .
@@ -48,7 +49,7 @@ test: install ## Run every test that needs no real Kafka (the embedded broker st
 test-kafka: install ## Run the tests that need a real Kafka or schema registry (java and mvn)
 	$(BIN)/python -m pytest -m "kafka or registry" --broker kafka $(ARGS)
 
-bench: install ## Measure this router and its peers on real Kafka (long)
+bench: install ## Measure this router and its peers on real Kafka (minutes)
 	$(BIN)/python -m bench.fanout $(ARGS)
 
 lock: ## Resolve the dependencies anew and write requirements.lock

@@ -82,7 +82,7 @@ def dead_letters() -> None:
     """Look at the records that no typed topic could take, and why."""
 
 
-@dead_letters.command("list")
+@dead_letters.command("list", short_help="List dead letters, the newest last.")
 @click.option(
     "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Show the newest this many."
 )
@@ -107,7 +107,7 @@ def list_letters(limit: int, kind: str | None, as_json: bool) -> None:
         print_table(("ID", "KIND", "EVENT", "WHEN", "FROM", "MESSAGE"), rows)
 
 
-@dead_letters.command()
+@dead_letters.command(short_help="Show one dead letter whole.")
 @click.argument("place", type=_Place(), metavar="PARTITION:OFFSET")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(place: tuple[int, int], as_json: bool) -> None:

@@ -40,7 +40,11 @@ _NEW = 1.5
 @click.command()
 @click.option("--exit", "exit_when_done", is_flag=True, help="End when all is processed; print a table.")
 @click.option("--json", "as_json", is_flag=True, help="With --exit: print JSON lines instead of the table.")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port of the broker.  [default: 9092 or any]")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Port of the broker; 0 takes any free one.  [default: 9092, else a free one]",
+)
 def demo(exit_when_done: bool, as_json: bool, port: int | None) -> None:
     """Show the whole way of sample events: embedded broker, worker, typed topics, dead letters.
 

@@ -25,7 +25,7 @@ def schemas() -> None:
     """
 
 
-@schemas.command("list")
+@schemas.command("list", short_help="Show the versions that are kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 def list_(as_json: bool) -> None:
     """Show every version that is kept of each subject, and whether this release's schema is among them."""
@@ -50,7 +50,7 @@ def list_(as_json: bool) -> None:
     print_table(("SUBJECT", "VERSION", "ID", "STATE"), rows, right=("VERSION", "ID"))
 
 
-@schemas.command()
+@schemas.command(short_help="Look for incompatible changes.")
 @click.option("--offline", is_flag=True, help="Compare with the released versions only; needs no broker.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array of what does not fit.")
 def check(offline: bool, as_json: bool) -> None:
@@ -78,7 +78,7 @@ def check(offline: bool, as_json: bool) -> None:
         click.echo(f"{len(contract.events)} schemas fit")
 
 
-@schemas.command()
+@schemas.command(short_help="Register the schemas, as a worker does.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: event to id.")
 def register(as_json: bool) -> None:
     """Register the schemas, or write them to the topic of schemas, as a worker does at its start.
@@ -92,7 +92,7 @@ def register(as_json: bool) -> None:
     print_table(("EVENT", "ID"), list(ids.by_event.items()), right=("ID",))
 
 
-@schemas.command()
+@schemas.command(short_help="Write each event's schema to a file.")
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 def export(folder: Path) -> None:
     """Write each event's schema, complete in itself, to DIR/<event>.avsc. Needs no broker."""

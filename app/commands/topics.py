@@ -21,7 +21,7 @@ def topics() -> None:
     """List the topics, make those that are missing, check those that are there."""
 
 
-@topics.command("list")
+@topics.command("list", short_help="Show the topics as they should be.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON array, with everything there is to say."
 )
@@ -48,7 +48,7 @@ def list_(as_json: bool) -> None:
     )
 
 
-@topics.command()
+@topics.command(short_help="Make the topics that are missing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def apply(as_json: bool) -> None:
     """Make the topics that are missing; say what differs of the others, and leave it as it is.
@@ -66,7 +66,7 @@ def apply(as_json: bool) -> None:
     _print_differences(done.states)
 
 
-@topics.command()
+@topics.command(short_help="Compare the broker's topics with the catalogue.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 def check(as_json: bool) -> None:
     """Compare the broker's topics with the catalogue. Exit status 1 when one is missing or differs."""
