@@ -45,6 +45,6 @@ def __getattr__(name: str) -> Any:
     if name != "app":
         raise AttributeError(name)
     settings = load_settings()
-    built = create_app(settings, Worker(settings, say=lambda line: print(line, file=sys.stderr)))  # noqa: T201
+    built = create_app(settings, Worker(settings, say=lambda line: print(line, file=sys.stderr)))  # noqa: T201 - as mastery
     globals()["app"] = built
     return built

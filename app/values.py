@@ -27,8 +27,8 @@ class ValueReader:
     @cached_property
     def _decoder(self) -> "AvroDecoder":
         # Imported here: reading topics without Avro should not wait for it.
-        from app.schemas.decoder import AvroDecoder  # noqa: PLC0415
-        from app.schemas.registry import schema_lookup  # noqa: PLC0415
+        from app.schemas.decoder import AvroDecoder  # noqa: PLC0415 - see above
+        from app.schemas.registry import schema_lookup  # noqa: PLC0415 - see above
 
         return AvroDecoder(schema_lookup(self._settings))
 

@@ -59,7 +59,7 @@ class ChildProcess:
         """Start the process. Raises OSError when it cannot be executed, RuntimeError when it already runs."""
         if self.running:
             raise RuntimeError(f"process {self.pid} runs already")
-        log = tempfile.TemporaryFile() if self._output is None else self._output.open("a+b")  # noqa: SIM115
+        log = tempfile.TemporaryFile() if self._output is None else self._output.open("a+b")  # noqa: SIM115 - `_release` closes it
         try:
             self._process = subprocess.Popen(  # noqa: S603 - runs what its caller names, without a shell
                 self._argv,

@@ -84,7 +84,7 @@ def _annotation(value_type: ValueType, text: Any, built: dict[str, type[msgspec.
     if value_type.record is not None:
         annotation = _struct(value_type.record, built)
     elif value_type.items is not None:
-        annotation = list[_annotation(value_type.items, text, built)]  # type: ignore[misc]
+        annotation = list[_annotation(value_type.items, text, built)]  # type: ignore[misc] # a type made at run time
     elif value_type.kind is Kind.STRING:
         annotation = text
     else:

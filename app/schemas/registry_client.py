@@ -192,7 +192,7 @@ def _connect(settings: Settings, timeout: float) -> "SchemaRegistryClient":
     # Imported late: slow, and most commands need no registry. Its import of authlib warns of deprecations
     # that are not ours to cure, past any filter.
     with warnings.catch_warnings(record=True):
-        from confluent_kafka.schema_registry import SchemaRegistryClient  # noqa: PLC0415
+        from confluent_kafka.schema_registry import SchemaRegistryClient  # noqa: PLC0415 - see above
 
     config: dict[str, object] = {
         "url": settings.schema_registry_url,

@@ -8,7 +8,6 @@ from enum import StrEnum
 
 __all__ = ["PartitionProgress", "Phase", "Progress", "ProgressSnapshot"]
 
-
 #: Seconds. A checkpoint takes 30-60 ms; a broker that is slow, not away, has been seen to need 4 s.
 _STALLED_AFTER = 5.0
 
