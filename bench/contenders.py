@@ -56,7 +56,8 @@ class Stage:
 
 def _started(command: list[str], environment: dict[str, str], stage: Stage) -> ChildProcess:
     env = {**os.environ, "PYTHONPATH": str(_ROOT), **environment}
-    child = ChildProcess(command, output=stage.folder / "worker.log", env=env, cwd=_ROOT)
+    # Not in the checkout: Faust and Quix Streams make folders where they are started.
+    child = ChildProcess(command, output=stage.folder / "worker.log", env=env, cwd=stage.folder)
     child.start()
     return child
 
