@@ -1,4 +1,4 @@
-"""mastery-stream: Canvas Live Events in, twelve typed Avro topics and running mastery results out."""
+"""mastery-stream: Canvas Live Events in, twelve typed Avro topics out, exactly once."""
 
 __all__ = ["__version__"]
 
