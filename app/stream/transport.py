@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from app.stream.batch import Assignment, RawRecord, RecordBatch
 from app.stream.errors import OffsetWentBack, StreamError
+from app.stream.records import read_any_header_name
 
 if TYPE_CHECKING:
     from app.stream.application import StreamApp
@@ -40,6 +41,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 
     @override
     def _create_worker_consumer(self, transport: "driver.Transport") -> Any:
+        read_any_header_name()
         consumer = super()._create_worker_consumer(transport)
         # Faust asks for read_committed only together with its own exactly_once, which loses data.
         consumer._isolation_level = "read_committed"
