@@ -102,10 +102,7 @@ class Worker:
         web.serve_schemas(ids.catalogue)
         self._router = build_router(settings, contract, ids)
         producer = TransactionalProducer(
-            client_config(settings),
-            transactional_id,
-            max_message_bytes=settings.max_dead_letter_bytes,
-            max_batch_bytes=settings.max_message_bytes,
+            client_config(settings), transactional_id, max_batch_bytes=settings.max_message_bytes
         )
         producer.init()
         log.info("web server on http://%s, schemas: %s", web.address, ids.mode)

@@ -28,6 +28,10 @@ _QUEUE_KBYTES = 512 * 1024
 #: librdkafka's own default.
 _MAX_BATCH_BYTES = 1_000_000
 
+#: The most that librdkafka allows. It measures a record before compression, a broker the batch after it: a
+#: raw record may be far larger than its topic's limit, and so may its dead letter.
+_MAX_MESSAGE_BYTES = 1_000_000_000
+
 #: Seconds between two tries of a call.
 _PAUSE = 0.1
 
@@ -58,7 +62,8 @@ class TransactionalProducer:
     Not thread-safe by itself: `begin` and `produce` belong to the event loop, the blocking `commit` to one
     executor thread, and the checkpoint never lets them overlap.
 
-    `max_message_bytes` is for the largest record of all, `max_batch_bytes` the lowest limit of a topic.
+    `max_batch_bytes` is the lowest limit of a topic. Records above `max_message_bytes` are refused unseen by
+    the broker.
     """
 
     def __init__(
@@ -66,7 +71,7 @@ class TransactionalProducer:
         config: Mapping[str, Any],
         transactional_id: str,
         *,
-        max_message_bytes: int,
+        max_message_bytes: int = _MAX_MESSAGE_BYTES,
         max_batch_bytes: int = _MAX_BATCH_BYTES,
     ) -> None:
         timeout_ms = int(TRANSACTION_TIMEOUT * 1000)
