@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from app.stream.batch import Assignment
 from app.stream.checkpoint import Checkpointer
-from app.stream.errors import StreamError
+from app.stream.errors import GroupRefused, StreamError
 from app.stream.handover import Handover
 from app.stream.offsets import StableOffsets
 from app.stream.producer import TransactionalProducer
@@ -25,8 +25,8 @@ __all__ = ["Delivery", "StreamApp"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds. Known from fetch responses, so this costs no request.
-_END_OFFSETS_EVERY = 1.0
+#: Seconds. Both looks are at what the consumer knows, so they cost no request.
+_LOOK_EVERY = 1.0
 
 #: Seconds that a failed worker has for leaving the group in good order before it is ended all the same.
 _LAST_BREATH = 10.0
@@ -90,7 +90,7 @@ class StreamApp(faust.App):
             recovery_consistency_check=False,
             **options,
         )
-        self.timer(interval=_END_OFFSETS_EVERY)(self._note_end_offsets)
+        self.timer(interval=_LOOK_EVERY)(self._note_end_offsets)
 
     def prepare_now(self) -> None:
         """Run `prepare`, if it has not run yet. Blocks.
@@ -117,6 +117,7 @@ class StreamApp(faust.App):
         )
         self.handover = Handover(self.checkpointer)
         self.add_future(self.handover.run())
+        self.add_future(self._watch_membership())
         self.progress.enter(Phase.JOINING, "waiting for partitions")
         await super().on_first_start()
 
@@ -127,6 +128,15 @@ class StreamApp(faust.App):
         await super().on_stop()
         if self._delivery is not None:
             self.checkpointer.close()
+
+    async def _watch_membership(self) -> None:
+        while not self.should_stop:
+            await self.sleep(_LOOK_EVERY)
+            try:
+                self.consumer.check_membership()
+            except GroupRefused as error:
+                self.fail(error)
+                return
 
     def on_revoked(self) -> None:
         """A rebalance has begun."""
@@ -146,6 +156,8 @@ class StreamApp(faust.App):
         self.failure = error
         self.progress.enter(Phase.FAILED, str(error))
         log.error("%s; the worker stops", error)
+        # Fenced, it would join the group anew, and hold its share of partitions without working on them.
+        self.consumer.stay_out()
         # mode would print one traceback for each of its dozen services, all of this error.
         for name in ("faust", "mode"):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)

@@ -83,11 +83,12 @@ class CopyingWorker:
 
     def __init__(self, scene: Scene, job: Job, *, pure: bool = False) -> None:
         self._scene = scene
+        self._log = scene.folder / f"{job.name}.log"
         environment = {name: value for name, value in os.environ.items() if name != "NO_CYTHON"}
         environment |= {"NO_CYTHON": "1"} if pure else {}
         self._child = ChildProcess(
             [sys.executable, "-m", "tests.stream.copying_worker", job.to_json()],
-            output=scene.folder / f"{job.name}.log",
+            output=self._log,
             env=environment | {"PYTHONPATH": str(CHECKOUT)},
             cwd=CHECKOUT,
         )
@@ -110,6 +111,27 @@ class CopyingWorker:
     def log(self) -> str:
         """The last lines that it printed."""
         return self._child.tail(60)
+
+    def logged(self, text: str) -> list[str]:
+        """All lines of its log with that text."""
+        return [line for line in self._log.read_text().splitlines() if text in line]
+
+    def wait_for_log(self, text: str) -> None:
+        """Wait until it prints that."""
+        deadline = time.monotonic() + _PATIENCE
+        while not self.logged(text):
+            if self.exit_status is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"never printed {text!r}, exit status {self.exit_status}\n{self.log}")
+            time.sleep(0.05)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """SIGSTOP during the block, then SIGCONT."""
+        self._child.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._child.signal(signal.SIGCONT)
 
     def terminate(self, timeout: float = 30.0) -> int:
         """SIGTERM; return the exit status."""

@@ -91,11 +91,48 @@ def killed_one_after_another(scene: Scene) -> tuple[list[dict[int, int]], Counte
     return seen, scene.copied()
 
 
+@dataclass(frozen=True)
+class Fenced:
+    """How a worker ended that was frozen past its session, and what the other one noticed of that."""
+
+    exit_status: int
+    last_words: list[str]
+    assignments_before: list[str]
+    assignments_after: list[str]
+    copied: Counter[bytes | None]
+
+
+def frozen_past_its_session(scene: Scene) -> Fenced:
+    prepare(scene)
+    slow = {"pause": 0.015, "max_records": 10}
+    # Commits seldom: it is frozen with a transaction open.
+    frozen = CopyingWorker(scene, scene.job(name="frozen", commit_interval=5.0, **slow))
+    other = CopyingWorker(scene, scene.job(name="other", **slow))
+    with frozen.running():
+        frozen.wait_for_log("running with 4 partitions")
+        with other.running():
+            return frozen_beside(scene, frozen, other)
+
+
+def frozen_beside(scene: Scene, frozen: CopyingWorker, other: CopyingWorker) -> Fenced:
+    for worker in (frozen, other):
+        worker.wait_for_log("running with 2 partitions")
+    time.sleep(0.7)
+    with frozen.stopped():
+        other.wait_for_log("running with 4 partitions")
+    before = other.logged("running with")
+    exit_status = frozen.wait(20.0)
+    other.wait_for_records(len(VALUES))
+    last_words = frozen.logged("the worker stops")
+    return Fenced(exit_status, last_words, before, other.logged("running with"), scene.copied())
+
+
 SCENARIOS = {
     "test_sigterm_finishes_commits_and_exits_0": stopped_in_the_middle,
     "test_nothing_is_lost_or_doubled_while_workers_come_and_go": workers_come_and_go,
     "test_nothing_is_lost_or_doubled_while_workers_come_and_go_on_kafka": workers_come_and_go,
     "test_nothing_is_lost_or_doubled_when_workers_are_killed": killed_one_after_another,
+    "test_a_worker_that_was_given_up_ends_and_disturbs_nobody": frozen_past_its_session,
 }
 compiled_and_pure = pytest.mark.parametrize("pure", [False, True], ids=["compiled", "pure"])
 
@@ -133,3 +170,11 @@ def test_nothing_is_lost_or_doubled_when_workers_are_killed(
     assert copied == Counter(VALUES)
     for before, after in itertools.pairwise(seen):
         assert all(before[partition] <= after[partition] for partition in before), "offsets went back"
+
+
+@pytest.mark.kafka
+def test_a_worker_that_was_given_up_ends_and_disturbs_nobody(outcome: Fenced) -> None:
+    assert outcome.exit_status == 1
+    assert len(outcome.last_words) == 1
+    assert outcome.assignments_after == outcome.assignments_before, "it joined the group once more"
+    assert outcome.copied == Counter(VALUES)
