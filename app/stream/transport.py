@@ -11,8 +11,6 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.errors import InvalidSessionTimeoutError
 from aiokafka.structs import TopicPartition
 from faust.transport import base
 from faust.transport.drivers import aiokafka as driver
@@ -20,7 +18,8 @@ from faust.types import TP, ConsumerMessage
 from typing_extensions import override
 
 from app.stream.batch import Assignment, RawRecord, RecordBatch
-from app.stream.errors import GroupRefused, OffsetWentBack, StreamError
+from app.stream.errors import OffsetWentBack, StreamError
+from app.stream.membership import require_membership
 from app.stream.records import read_any_header_name
 
 if TYPE_CHECKING:
@@ -73,19 +72,6 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         if self._consumer is not None:
             # aiokafka joins for nobody who has not asked for records for this long.
             self._consumer._coordinator._max_poll_interval = -1.0
-
-    def refusal(self) -> BaseException | None:
-        """Why aiokafka has given up joining the group, if it has.
-
-        aiokafka keeps the reason for its own getmany(), which Faust goes around: it would wait for ever.
-        """
-        coordinator = self._consumer._coordinator if self._consumer is not None else None
-        if not isinstance(coordinator, GroupCoordinator):
-            return None
-        task = coordinator._coordination_task
-        if task.done() and not task.cancelled() and task.exception() is not None:
-            return task.exception()
-        return cast(BaseException | None, coordinator._pending_exception)
 
     def member_id(self) -> str:
         """This worker's member id in the current generation of the group."""
@@ -232,18 +218,8 @@ class BatchConsumer(driver.Consumer):
         self._thread.stay_out()
 
     def check_membership(self) -> None:
-        """Raise GroupRefused when this worker will not become, or remain, a member of the group."""
-        refusal = self._thread.refusal()
-        if refusal is None:
-            return
-        known = isinstance(refusal, InvalidSessionTimeoutError)
-        raise GroupRefused(
-            f"the broker refuses this worker in group {self.app.conf.id}: {type(refusal).__name__}",
-            hint="set MASTERY_SESSION_TIMEOUT to what group.min.session.timeout.ms and"
-            " group.max.session.timeout.ms on the broker allow"
-            if known
-            else "look at the broker's log; is the group's name used by something else?",
-        ) from refusal
+        """Raise GroupRefused when the broker does not take this worker into the group."""
+        require_membership(self._thread._consumer, self.app.conf.id)
 
     # Acknowledgements, commits and their watchdogs: the checkpoint does this work.
 
