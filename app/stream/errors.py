@@ -6,6 +6,7 @@ __all__ = [
     "CheckpointFailed",
     "CheckpointStuck",
     "GroupMetadataMismatch",
+    "GroupRefused",
     "OffsetBeyondEnd",
     "OffsetWentBack",
     "OutOfOrder",
@@ -45,6 +46,10 @@ class OffsetBeyondEnd(StreamError):
 
 class OffsetWentBack(StreamError):
     """A partition delivered a record below the position that was asked for."""
+
+
+class GroupRefused(StreamError):
+    """The broker does not take this worker into its group, for a reason that does not pass by itself."""
 
 
 class GroupMetadataMismatch(StreamError):
