@@ -17,6 +17,8 @@ __all__ = ["create_app"]
 #: Heartbeats in one session time-out. Kafka's own advice is no less than three.
 _HEARTBEATS = 5
 
+_METADATA_AGE_MS = 30_000
+
 
 def create_app(settings: Settings, worker: Worker) -> StreamApp:
     """Return the app of one worker. Nothing is connected before it is started or `prepare_now` is called."""
@@ -31,6 +33,8 @@ def create_app(settings: Settings, worker: Worker) -> StreamApp:
             "broker_heartbeat_interval": settings.session_timeout / _HEARTBEATS,
             "broker_max_poll_records": settings.fetch_max_records,
             "broker_client_id": settings.app_id,
+            # Faust's default of 5 minutes is how long a topic that was made anew would go unnoticed.
+            "consumer_metadata_max_age_ms": _METADATA_AGE_MS,
             "datadir": str(settings.state_dir / "faust"),
             # Faust keys its maps of members by this; two workers on one host must not have the same.
             "canonical_url": settings.web_advertised_url or f"http://{settings.web_host}:{settings.web_port}",

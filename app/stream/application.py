@@ -3,14 +3,16 @@
 import asyncio
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, cast
+from typing import Any, NoReturn, Protocol, cast
 
 import faust
 from mode.supervisors import CrashingSupervisor
 from typing_extensions import override
 
+from app.errors import MasteryError
 from app.stream.batch import Assignment
 from app.stream.checkpoint import Checkpointer
 from app.stream.errors import GroupRefused, StreamError
@@ -105,7 +107,10 @@ class StreamApp(faust.App):
     async def on_first_start(self) -> None:
         """Prepare, fence what an earlier run of this worker left open, then let Faust start."""
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self.prepare_now)
+        try:
+            await loop.run_in_executor(None, self.prepare_now)
+        except MasteryError as error:
+            _end_unstarted(error)
         delivery = cast(Delivery, self._delivery)
         self.stable_offsets = delivery.stable_offsets
         self.checkpointer = Checkpointer(
@@ -146,10 +151,11 @@ class StreamApp(faust.App):
         """The partitions of an assignment are about to be read."""
         self.progress.assigned(assignment.generation, dict(positions))
         self.progress.enter(Phase.RUNNING)
-        log.info("running with %d partitions in generation %d", len(positions), assignment.generation)
+        level = logging.INFO if positions else logging.WARNING
+        log.log(level, "running with %d partitions in generation %d", len(positions), assignment.generation)
 
     async def _note_end_offsets(self) -> None:
-        self.progress.ends(self.consumer.end_offsets())
+        self.progress.ends(self.consumer.end_offsets(), self.consumer.answered_at())
 
     def fail(self, error: StreamError) -> None:
         """End the process for a known reason. A restart takes up where the last commit was."""
@@ -173,3 +179,15 @@ class StreamApp(faust.App):
     @override
     def _new_producer_transport(self) -> StreamTransport:
         return StreamTransport(self.conf.broker_producer, self)
+
+
+def _end_unstarted(error: MasteryError) -> NoReturn:
+    """End the process as `mastery worker` would: one line and a hint. Under Faust's own command alone.
+
+    Raised, the error would come out as the tracebacks of three services; and nothing is open yet.
+    """
+    # Faust puts its log in the place of sys.stderr.
+    stderr = sys.__stderr__ or sys.stderr
+    stderr.write(f"error: {error}\n" + (f"  -> {error.hint}\n" if error.hint else ""))
+    stderr.flush()
+    os._exit(error.exit_code)

@@ -9,7 +9,10 @@ from enum import StrEnum
 __all__ = ["PartitionProgress", "Phase", "Progress", "ProgressSnapshot"]
 
 #: Seconds. A checkpoint takes 30-60 ms; a broker that is slow, not away, has been seen to need 4 s.
-_STALLED_AFTER = 5.0
+_CHECKPOINT_TOO_LONG = 5.0
+
+#: Seconds. A broker answers a fetch within 1.5 s, with or without records.
+_SILENT_TOO_LONG = 10.0
 
 
 class Phase(StrEnum):
@@ -46,8 +49,8 @@ class PartitionProgress:
 class ProgressSnapshot:
     """One consistent look at a worker. Times are seconds since the epoch.
 
-    `checkpoint_running` is how many seconds the checkpoint that is on its way has taken so far, None without
-    one.
+    `checkpoint_running` is how many seconds the checkpoint on its way has taken so far, None without one.
+    `silence` is how many seconds ago a fetch was answered last.
     """
 
     phase: Phase
@@ -63,17 +66,26 @@ class ProgressSnapshot:
     last_checkpoint_at: float | None
     last_checkpoint_seconds: float | None
     checkpoint_running: float | None
+    silence: float
     rebalances: int
 
     @property
-    def stalled(self) -> bool:
-        """True when the checkpoint on its way takes far longer than any should: the broker is away."""
-        return self.checkpoint_running is not None and self.checkpoint_running > _STALLED_AFTER
+    def obstacle(self) -> str | None:
+        """What keeps a running stream from getting on, in one line for a person; None when nothing does."""
+        if self.phase is not Phase.RUNNING:
+            return None
+        if not self.partitions:
+            return "no partitions: there are more workers than partitions, or the raw topic is gone"
+        if self.checkpoint_running is not None and self.checkpoint_running > _CHECKPOINT_TOO_LONG:
+            return "the broker does not take the checkpoint that is on its way"
+        if self.silence > _SILENT_TOO_LONG:
+            return f"the broker has answered no fetch for {self.silence:.0f} s"
+        return None
 
     @property
     def ready(self) -> bool:
         """True when the stream runs with its partitions assigned and its state restored, and gets on."""
-        return self.phase is Phase.RUNNING and not self.stalled
+        return self.phase is Phase.RUNNING and self.obstacle is None
 
 
 @dataclass
@@ -97,6 +109,7 @@ class Progress:
         self._checkpoints = 0
         self._checkpoint_seconds = 0.0
         self._checkpoint_began_at: float | None = None
+        self._answered_at = time.time()
         self._last_checkpoint_at: float | None = None
         self._last_checkpoint_seconds: float | None = None
         self._rebalances = 0
@@ -111,6 +124,7 @@ class Progress:
         """Replace the assignment: (topic, partition) to the committed position it starts from."""
         with self._lock:
             self._generation = generation
+            self._answered_at = time.time()
             self._rebalances += 1
             self._partitions = {
                 (topic, partition): PartitionProgress(topic, partition, read=position, committed=position)
@@ -148,9 +162,10 @@ class Progress:
         with self._lock:
             self._move(positions, "read")
 
-    def ends(self, positions: dict[tuple[str, int], int]) -> None:
-        """End offsets (last stable offset) of assigned partitions."""
+    def ends(self, positions: dict[tuple[str, int], int], answered_at: float | None = None) -> None:
+        """End offsets (last stable offset) of assigned partitions, and when a fetch was answered last."""
         with self._lock:
+            self._answered_at = max(self._answered_at, answered_at or 0.0)
             self._move(positions, "end")
 
     def snapshot(self) -> ProgressSnapshot:
@@ -171,6 +186,7 @@ class Progress:
                 last_checkpoint_at=self._last_checkpoint_at,
                 last_checkpoint_seconds=self._last_checkpoint_seconds,
                 checkpoint_running=None if began is None else time.monotonic() - began,
+                silence=max(0.0, time.time() - self._answered_at),
                 rebalances=self._rebalances,
             )
 

@@ -67,6 +67,13 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         ends = {(tp.topic, tp.partition): assignment.state_value(tp).lso for tp in assignment.tps}
         return {place: end for place, end in ends.items() if end is not None and end >= 0}
 
+    def answered_at(self) -> float | None:
+        """When a fetch of an assigned partition was answered last, in seconds since the epoch."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        told = [] if assignment is None else [assignment.state_value(tp).timestamp for tp in assignment.tps]
+        return max((at / 1000 for at in told if at is not None), default=None)
+
     def stay_out(self) -> None:
         """Join the group no more. A member it still is leaves in good order when the consumer stops."""
         if self._consumer is not None:
@@ -212,6 +219,10 @@ class BatchConsumer(driver.Consumer):
     def end_offsets(self) -> dict[tuple[str, int], int]:
         """Last stable offset of each assigned partition, as far as a fetch has told."""
         return self._thread.end_offsets()
+
+    def answered_at(self) -> float | None:
+        """When a fetch was answered last, in seconds since the epoch; None before the first answer."""
+        return self._thread.answered_at()
 
     def stay_out(self) -> None:
         """Take no partitions any more: nothing would be done with them."""

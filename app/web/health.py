@@ -57,7 +57,7 @@ def _describe(snapshot: ProgressSnapshot) -> dict[str, Any]:
     return {
         "ready": snapshot.ready,
         "phase": snapshot.phase.value,
-        "detail": "waiting for the broker to take a checkpoint" if snapshot.stalled else snapshot.detail,
+        "detail": snapshot.obstacle or snapshot.detail,
         "partitions": [_partition(partition) for partition in snapshot.partitions],
     }
 

@@ -122,3 +122,16 @@ def test_fausts_own_command_runs_the_same_worker(topics: Settings, tmp_path: Pat
         worker.wait_ready()
         worker.terminate()
         assert worker.wait() == 0, worker.log
+
+
+def test_fausts_own_command_tells_what_is_missing_in_one_line(settings: Settings) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "faust", "-A", "app.main", "worker", "-l", "info"],
+        env=command_environment(settings),
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert_one_clear_error(run, settings.raw_topic_name, "mastery topics apply")

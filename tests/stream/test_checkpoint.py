@@ -1,6 +1,5 @@
 import asyncio
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +15,7 @@ from app.stream.batch import Assignment, RecordBatch
 from app.stream.checkpoint import Checkpointer
 from app.stream.errors import CheckpointFailed, CheckpointStuck, OutOfOrder, ProducerFenced
 from app.stream.group_metadata import encode_group_metadata
-from app.stream.progress import Phase, Progress
+from app.stream.progress import Progress
 from tests.stream.fakes import FakeProducer, assignment_of, make_batch, output_of
 from tests.stream.step_loop import StepLoop
 
@@ -473,15 +472,3 @@ def test_a_call_that_never_returns_ends_the_worker_without_another(monkeypatch: 
     assert [type(error) for error in failures] == [CheckpointStuck]
     assert "abort" not in producer.calls
     assert progress.snapshot().events == {}
-
-
-def test_a_worker_is_not_ready_while_a_checkpoint_does_not_get_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    progress = Progress()
-    progress.enter(Phase.RUNNING)
-    progress.checkpoint_began()
-    assert progress.snapshot().ready
-    monkeypatch.setattr("app.stream.progress._STALLED_AFTER", 0.0)
-    assert not progress.snapshot().ready
-    nothing = Counter[str]()
-    progress.committed({}, events=nothing, dead_letters=nothing, ignored=nothing, seconds=0.1)
-    assert progress.snapshot().ready

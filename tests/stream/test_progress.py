@@ -29,6 +29,7 @@ def test_a_new_worker_is_not_ready() -> None:
 @pytest.mark.parametrize("phase", list(Phase))
 def test_only_a_running_worker_is_ready(phase: Phase) -> None:
     progress = Progress()
+    progress.assigned(1, {PLACE: 0})
     progress.enter(phase, "why")
     seen = progress.snapshot()
     assert (seen.ready, seen.detail) == (phase is Phase.RUNNING, "why")
@@ -108,3 +109,40 @@ def test_threads_lose_no_count_and_see_whole_checkpoints() -> None:
     looking.join()
     assert not torn
     assert progress.snapshot().checkpoints == 2000
+
+
+def running() -> Progress:
+    progress = Progress()
+    progress.assigned(1, {PLACE: 0})
+    progress.enter(Phase.RUNNING)
+    return progress
+
+
+def test_a_running_worker_without_partitions_is_not_ready() -> None:
+    progress = running()
+    assert progress.snapshot().ready
+    progress.assigned(2, {})
+    seen = progress.snapshot()
+    assert not seen.ready
+    assert "no partitions" in (seen.obstacle or "")
+
+
+def test_a_worker_is_not_ready_while_a_checkpoint_does_not_get_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    progress = running()
+    progress.checkpoint_began()
+    assert progress.snapshot().ready
+    monkeypatch.setattr("app.stream.progress._CHECKPOINT_TOO_LONG", 0.0)
+    assert not progress.snapshot().ready
+    progress.committed({}, events=Counter(), dead_letters=Counter(), ignored=Counter(), seconds=0.1)
+    assert progress.snapshot().ready
+
+
+def test_a_worker_is_not_ready_while_no_fetch_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    progress = running()
+    now = time.time()
+    monkeypatch.setattr("time.time", lambda: now + 11)
+    assert "no fetch" in (progress.snapshot().obstacle or "")
+    progress.ends({PLACE: 5}, answered_at=now + 10.5)
+    assert progress.snapshot().ready
+    progress.ends({PLACE: 5}, answered_at=now + 3)
+    assert progress.snapshot().ready

@@ -89,6 +89,7 @@ def test_offsets_of_each_partition_and_none_that_is_unknown(client, progress):
 
 
 def test_phase_is_exactly_one(client, progress):
+    progress.assigned(1, {("raw", 0): 0})
     for current in Phase:
         progress.enter(current)
         found = samples(client)
