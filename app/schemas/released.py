@@ -6,12 +6,13 @@ says where that does not hold, and `unreleased` which events have changed since 
 """
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from app.schemas.compatibility import Incompatibility, Rule, full_incompatibilities
-from app.schemas.contract import Contract, ContractError, contract_root, local_schema_id
+from app.schemas.contract import Contract, ContractError, contract_root, load_contract, local_schema_id
 
 __all__ = ["check_released", "load_released", "release", "unreleased"]
 
@@ -105,3 +106,8 @@ def _key_changes(event_name: str, versions: Mapping[str, Any]) -> list[Incompati
         for label, schema in others
         if schema.get("mastery.key") != first_schema.get("mastery.key")
     ]
+
+
+if __name__ == "__main__":
+    for path in release(load_contract()):
+        sys.stdout.write(f"{path}\n")

@@ -19,7 +19,7 @@ EVENT = "rubric_assessed"
 
 HOW_TO_RELEASE = (
     "these events differ from their newest released version; if that is meant, write the next versions with "
-    "release(load_contract()) of app.schemas.released, and commit the new files under avro/released/"
+    "`python -m app.schemas.released`, and commit the new files under avro/released/"
 )
 
 
