@@ -33,6 +33,9 @@ _LOOK_EVERY = 1.0
 #: Seconds that a failed worker has for leaving the group in good order before it is ended all the same.
 _LAST_BREATH = 10.0
 
+#: Seconds for a stop. aiokafka waits 90 s for the answer when it leaves the group, and a checkpoint up to 20.
+_STOP_LIMIT = 25.0
+
 
 class Delivery(Protocol):
     """What an app needs before its first record, made by `prepare` once the broker has been checked."""
@@ -75,6 +78,9 @@ class StreamApp(faust.App):
         self._delivery: Delivery | None = None
         self._checkpoint_interval = checkpoint_interval
         self._crashing: asyncio.Task[None] | None = None
+        self._written = False
+        self._stop_limit = threading.Timer(_STOP_LIMIT, self._end_stop)
+        self._stop_limit.daemon = True
         super().__init__(
             group_id,
             store="memory://",
@@ -128,11 +134,25 @@ class StreamApp(faust.App):
 
     @override
     async def on_stop(self) -> None:
-        """Stop as Faust does (the last checkpoint is part of it)."""
-        self.progress.enter(Phase.STOPPING if self.failure is None else Phase.FAILED)
+        """Stop as Faust does (the last checkpoint is part of it), but not for longer than `_STOP_LIMIT`."""
+        self._stop_limit.start()
+        if self.failure is None:
+            self.progress.enter(Phase.STOPPING)
         await super().on_stop()
-        if self._delivery is not None:
+        if hasattr(self, "checkpointer"):
             self.checkpointer.close()
+        self._written = self.failure is None
+
+    @override
+    async def on_shutdown(self) -> None:
+        """Everything has stopped by itself."""
+        self._stop_limit.cancel()
+        await super().on_shutdown()
+
+    def _end_stop(self) -> None:
+        """End the process: 0 when all that is missing is the broker's answer to the goodbye."""
+        log.warning("the stop takes longer than %.0f s: no answer from the broker", _STOP_LIMIT)
+        os._exit(0 if self._written else 1)
 
     async def _watch_membership(self) -> None:
         while not self.should_stop:

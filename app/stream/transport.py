@@ -7,6 +7,7 @@ each hole on stock Faust).
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -79,6 +80,16 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         if self._consumer is not None:
             # aiokafka joins for nobody who has not asked for records for this long.
             self._consumer._coordinator._max_poll_interval = -1.0
+
+    @override
+    async def on_thread_stop(self) -> None:
+        """Stop as Faust does, also when no broker answers.
+
+        aiokafka's stop then raises the CancelledError of its own fetch. Out of here it would end the thread
+        before it says so, and mode would wait for that for a minute.
+        """
+        with contextlib.suppress(asyncio.CancelledError):
+            await super().on_thread_stop()
 
     def member_id(self) -> str:
         """This worker's member id in the current generation of the group."""

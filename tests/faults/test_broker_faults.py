@@ -49,3 +49,26 @@ def test_worker_goes_on_after(fault_run, record_property, fault: Callable[[Kafka
     # To end and be started again is a right answer to a broker that is away, but not a habit.
     record_property("worker ended by itself", len(run.own_exits))
     assert len(run.own_exits) <= 2, run.own_exits
+
+
+@pytest.mark.parametrize(
+    ("away", "back"),
+    [(KafkaServer.freeze, KafkaServer.thaw), (KafkaServer.kill, KafkaServer.start)],
+    ids=["hangs", "is away"],
+)
+def test_sigterm_ends_an_idle_worker_while_the_broker(
+    fault_run, away: Callable[[KafkaServer], None], back: Callable[[KafkaServer], None]
+) -> None:
+    run = fault_run(seed=7)
+    worker = run.worker("worker")
+    worker.start()
+    worker.wait_ready()
+    run.wait_for_progress(1_000)
+    run.finish()
+    away(run.kafka)
+    try:
+        worker.terminate()
+        assert worker.wait(30.0) == 0
+    finally:
+        back(run.kafka)
+        run.kafka.wait_ready()
