@@ -19,6 +19,9 @@ _HEARTBEATS = 5
 
 _METADATA_AGE_MS = 30_000
 
+#: Seconds. Faust's own default.
+_REQUEST_TIMEOUT = 90.0
+
 
 def create_app(settings: Settings, worker: Worker) -> StreamApp:
     """Return the app of one worker. Nothing is connected before it is started or `prepare_now` is called."""
@@ -30,6 +33,8 @@ def create_app(settings: Settings, worker: Worker) -> StreamApp:
         options=faust_broker_options(settings)
         | {
             "broker_session_timeout": settings.session_timeout,
+            # Faust refuses a session time-out above this one, which is 90 s by default.
+            "broker_request_timeout": max(_REQUEST_TIMEOUT, settings.session_timeout + 10.0),
             "broker_heartbeat_interval": settings.session_timeout / _HEARTBEATS,
             "broker_max_poll_records": settings.fetch_max_records,
             "broker_client_id": settings.app_id,
