@@ -136,12 +136,14 @@ class StreamApp(faust.App):
     async def on_stop(self) -> None:
         """Stop as Faust does (the last checkpoint is part of it), but not for longer than `_STOP_LIMIT`."""
         self._stop_limit.start()
-        if self.failure is None:
+        if not self.crashed:
             self.progress.enter(Phase.STOPPING)
+        elif self.failure is None:
+            self.progress.enter(Phase.FAILED, f"unexpected {type(self.crash_reason).__name__}")
         await super().on_stop()
         if hasattr(self, "checkpointer"):
             self.checkpointer.close()
-        self._written = self.failure is None
+        self._written = not self.crashed
 
     @override
     async def on_shutdown(self) -> None:
@@ -178,7 +180,13 @@ class StreamApp(faust.App):
         self.progress.ends(self.consumer.end_offsets(), self.consumer.answered_at())
 
     def fail(self, error: StreamError) -> None:
-        """End the process for a known reason. A restart takes up where the last commit was."""
+        """End the process for a known reason. A restart takes up where the last commit was.
+
+        Only the first reason counts: a worker that stops leaves the group before its last checkpoint fails.
+        """
+        if self.crashed:
+            log.warning("%s, while the worker stops", error)
+            return
         self.failure = error
         self.progress.enter(Phase.FAILED, str(error))
         log.error("%s; the worker stops", error)

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from app.stream.application import Delivery, StreamApp
+from app.stream.errors import CheckpointFailed
+from app.stream.progress import Progress
 from tests.stream.copying import CopyingWorker, Scene
 from tests.support.records import produce
 
@@ -178,3 +181,16 @@ def test_a_worker_that_was_given_up_ends_and_disturbs_nobody(outcome: Fenced) ->
     assert len(outcome.last_words) == 1
     assert outcome.assignments_after == outcome.assignments_before, "it joined the group once more"
     assert outcome.copied == Counter(VALUES)
+
+
+def test_the_first_reason_is_the_one_that_counts() -> None:
+    progress = Progress()
+    app = StreamApp("group", progress=progress, prepare=unused, checkpoint_interval=1.0, options={})
+    app._crash(ValueError("a bug"))
+    app.fail(CheckpointFailed("what follows from it"))
+    assert app.failure is None
+    assert isinstance(app.crash_reason, ValueError)
+
+
+def unused() -> Delivery:
+    raise AssertionError
