@@ -83,9 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         result = cli.main(args=arguments, prog_name="mastery", standalone_mode=False)
     except MasteryError as error:
-        click.echo(f"error: {error}", err=True)
-        if error.hint:
-            click.echo(f"  -> {error.hint}", err=True)
+        click.echo(error.report, err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()

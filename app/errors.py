@@ -18,3 +18,8 @@ class MasteryError(Exception):
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+
+    @property
+    def report(self) -> str:
+        """What the command line prints: one line for the message, and one for the hint if there is one."""
+        return f"error: {self}" + (f"\n  -> {self.hint}" if self.hint else "")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.agents.router import add_router
 from app.kafka import faust_broker_options
-from app.settings import Settings, load_settings
+from app.settings import Settings, SettingsError, load_settings
 from app.stream.application import StreamApp
 from app.worker import Worker
 
@@ -53,7 +53,12 @@ def __getattr__(name: str) -> Any:
     """Build `app` when Faust asks for it: importing this module must not read settings."""
     if name != "app":
         raise AttributeError(name)
-    settings = load_settings()
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        # Faust's command would show a traceback.
+        print(error.report, file=sys.stderr)  # noqa: T201 - as mastery does
+        sys.exit(error.exit_code)
     built = create_app(settings, Worker(settings, say=lambda line: print(line, file=sys.stderr)))  # noqa: T201 - as mastery
     globals()["app"] = built
     return built

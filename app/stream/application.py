@@ -36,6 +36,9 @@ _LAST_BREATH = 10.0
 #: Seconds for a stop. aiokafka waits 90 s for the answer when it leaves the group, and a checkpoint up to 20.
 _STOP_LIMIT = 25.0
 
+#: Seconds for a stop before anything was begun: what `prepare` waits for cannot be interrupted.
+_UNBEGUN_STOP_LIMIT = 1.0
+
 
 class Delivery(Protocol):
     """What an app needs before its first record, made by `prepare` once the broker has been checked."""
@@ -79,8 +82,6 @@ class StreamApp(faust.App):
         self._checkpoint_interval = checkpoint_interval
         self._crashing: asyncio.Task[None] | None = None
         self._written = False
-        self._stop_limit = threading.Timer(_STOP_LIMIT, self._end_stop)
-        self._stop_limit.daemon = True
         super().__init__(
             group_id,
             store="memory://",
@@ -134,26 +135,24 @@ class StreamApp(faust.App):
 
     @override
     async def on_stop(self) -> None:
-        """Stop as Faust does (the last checkpoint is part of it), but not for longer than `_STOP_LIMIT`."""
-        self._stop_limit.start()
+        """Stop as Faust does (the last checkpoint is part of it). The process ends within `_STOP_LIMIT`."""
+        begun = hasattr(self, "checkpointer")
+        _later(_STOP_LIMIT if begun else _UNBEGUN_STOP_LIMIT, self._end_stop)
         if not self.crashed:
             self.progress.enter(Phase.STOPPING)
         elif self.failure is None:
             self.progress.enter(Phase.FAILED, f"unexpected {type(self.crash_reason).__name__}")
         await super().on_stop()
-        if hasattr(self, "checkpointer"):
+        if begun:
             self.checkpointer.close()
         self._written = not self.crashed
 
-    @override
-    async def on_shutdown(self) -> None:
-        """Everything has stopped by itself."""
-        self._stop_limit.cancel()
-        await super().on_shutdown()
-
     def _end_stop(self) -> None:
-        """End the process: 0 when all that is missing is the broker's answer to the goodbye."""
-        log.warning("the stop takes longer than %.0f s: no answer from the broker", _STOP_LIMIT)
+        """End the process: 0 when nothing is missing but answers from the broker.
+
+        Also when the app has stopped by then: Python waits at its end for threads that wait for the broker.
+        """
+        log.warning("stopped without an answer from the broker")
         os._exit(0 if self._written else 1)
 
     async def _watch_membership(self) -> None:
@@ -195,9 +194,7 @@ class StreamApp(faust.App):
         # mode would print one traceback for each of its dozen services, all of this error.
         for name in ("faust", "mode"):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-        watchdog = threading.Timer(_LAST_BREATH, os._exit, (1,))
-        watchdog.daemon = True
-        watchdog.start()
+        _later(_LAST_BREATH, lambda: os._exit(1))
         self._crashing = asyncio.get_running_loop().create_task(self.crash(error))
 
     @override
@@ -209,6 +206,13 @@ class StreamApp(faust.App):
         return StreamTransport(self.conf.broker_producer, self)
 
 
+def _later(seconds: float, call: Callable[[], None]) -> None:
+    """Call it in a thread, if the process still lives then."""
+    watchdog = threading.Timer(seconds, call)
+    watchdog.daemon = True
+    watchdog.start()
+
+
 def _end_unstarted(error: MasteryError) -> NoReturn:
     """End the process as `mastery worker` would: one line and a hint. Under Faust's own command alone.
 
@@ -216,6 +220,6 @@ def _end_unstarted(error: MasteryError) -> NoReturn:
     """
     # Faust puts its log in the place of sys.stderr.
     stderr = sys.__stderr__ or sys.stderr
-    stderr.write(f"error: {error}\n" + (f"  -> {error.hint}\n" if error.hint else ""))
+    stderr.write(f"{error.report}\n")
     stderr.flush()
     os._exit(error.exit_code)

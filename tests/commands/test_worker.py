@@ -3,7 +3,6 @@
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,13 +12,18 @@ from confluent_kafka import Consumer, TopicPartition
 from app.settings import Settings
 from app.topics import TopicAdmin, apply, load_catalogue
 from tests.support.ports import stable_port
+from tests.support.waiting import wait_until
 from tests.support.worker import CHECKOUT, WorkerProcess, command_environment
 
+FAUST = ("faust", "-A", "app.main", "worker", "-l", "info")
 
-def run_worker(settings: Settings, **variables: str) -> subprocess.CompletedProcess[str]:
+
+def run_worker(
+    settings: Settings, module: tuple[str, ...] = ("app.cli", "worker"), **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run a worker that is expected to end by itself."""
     return subprocess.run(
-        [sys.executable, "-m", "app.cli", "worker"],
+        [sys.executable, "-m", *module],
         env=command_environment(settings, **variables),
         cwd=CHECKOUT,
         capture_output=True,
@@ -108,30 +112,31 @@ def test_a_state_folder_belongs_to_one_worker(
     assert running.ready
 
 
-def test_a_stop_while_waiting_for_the_broker_is_no_error(settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize("module", [("app.cli", "worker"), FAUST], ids=["mastery", "faust"])
+def test_a_stop_while_waiting_for_the_broker_is_no_error(
+    settings: Settings, tmp_path: Path, module: tuple[str, ...]
+) -> None:
     variables = {"MASTERY_BROKER": f"127.0.0.1:{stable_port()}"}
-    with WorkerProcess(settings, tmp_path, variables=variables) as worker:
-        time.sleep(2)
+    with WorkerProcess(settings, tmp_path, module=module, variables=variables) as worker:
+        wait_until(lambda: "next try in" in worker.log, timeout=20, what="the worker to wait for a broker")
         worker.terminate()
         assert worker.wait(10) == 0, worker.log
+        assert "Traceback" not in worker.log
 
 
 def test_fausts_own_command_runs_the_same_worker(topics: Settings, tmp_path: Path) -> None:
-    module = ("faust", "-A", "app.main", "worker", "-l", "info")
-    with WorkerProcess(topics, tmp_path, module=module) as worker:
+    with WorkerProcess(topics, tmp_path, module=FAUST) as worker:
         worker.wait_ready()
         worker.terminate()
         assert worker.wait() == 0, worker.log
 
 
 def test_fausts_own_command_tells_what_is_missing_in_one_line(settings: Settings) -> None:
-    run = subprocess.run(
-        [sys.executable, "-m", "faust", "-A", "app.main", "worker", "-l", "info"],
-        env=command_environment(settings),
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    run = run_worker(settings, FAUST)
     assert_one_clear_error(run, settings.raw_topic_name, "mastery topics apply")
+
+
+def test_fausts_own_command_tells_a_wrong_setting_in_one_line(settings: Settings) -> None:
+    run = run_worker(settings, FAUST, MASTERY_PII="some")
+    assert_one_clear_error(run, "MASTERY_PII")
+    assert run.returncode == 2
