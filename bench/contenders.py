@@ -129,7 +129,7 @@ def _peer_group(stage: Stage) -> str:
 
 
 def _peer(
-    module: str, *arguments: str, python: Path = Path(sys.executable)
+    module: str, *arguments: str, python: Path = Path(sys.executable), **variables: str
 ) -> Callable[[Stage], ChildProcess]:
     def start(stage: Stage) -> ChildProcess:
         task = {
@@ -141,7 +141,7 @@ def _peer(
             "schema_id": stage.schema_id,
         }
         command = [str(python), "-m", f"bench.peers.{module}", *arguments]
-        return _started(command, {TASK_VARIABLE: json.dumps(task)}, stage)
+        return _started(command, {TASK_VARIABLE: json.dumps(task), **variables}, stage)
 
     return start
 
@@ -154,6 +154,9 @@ def _install_quix() -> None:
     pip = [str(_QUIX_PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "-r", str(_QUIX_REQUIREMENTS)], check=True)
 
+
+# Quieter than info is slower: then its root logger goes to DEBUG for the progress spinner.
+_FAUST_WORKER = ("worker", "--without-web", "-l", "info")
 
 CONTENDERS: dict[str, Contender] = {
     contender.name: contender
@@ -188,11 +191,20 @@ CONTENDERS: dict[str, Contender] = {
             install=_install_quix,
         ),
         Contender(
+            "tuned-faust",
+            "plain Faust, producer tuned",
+            "at least once",
+            _make_topics,
+            _peer("plain_faust", *_FAUST_WORKER, FAUST_PRODUCER="tuned"),
+            _peer_group,
+            packages=("faust-streaming", "aiokafka", "fastavro", "msgspec"),
+        ),
+        Contender(
             "plain-faust",
             "plain Faust",
             "at least once",
             _make_topics,
-            _peer("plain_faust", "worker", "--without-web", "-l", "info"),
+            _peer("plain_faust", *_FAUST_WORKER),
             _peer_group,
             packages=("faust-streaming", "aiokafka", "fastavro", "msgspec"),
         ),
