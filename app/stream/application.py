@@ -36,7 +36,7 @@ _LAST_BREATH = 10.0
 #: Seconds for a stop. aiokafka waits 90 s for the answer when it leaves the group, and a checkpoint up to 20.
 _STOP_LIMIT = 25.0
 
-#: Seconds for a stop before anything was begun: what `prepare` waits for cannot be interrupted.
+#: Seconds for a stop while `prepare` runs: nothing was begun, and what it waits for cannot be interrupted.
 _UNBEGUN_STOP_LIMIT = 1.0
 
 
@@ -81,6 +81,7 @@ class StreamApp(faust.App):
         self._delivery: Delivery | None = None
         self._checkpoint_interval = checkpoint_interval
         self._crashing: asyncio.Task[None] | None = None
+        self._preparing = False
         self._written = False
         super().__init__(
             group_id,
@@ -114,10 +115,13 @@ class StreamApp(faust.App):
     async def on_first_start(self) -> None:
         """Prepare, fence what an earlier run of this worker left open, then let Faust start."""
         loop = asyncio.get_running_loop()
+        self._preparing = True
         try:
             await loop.run_in_executor(None, self.prepare_now)
         except MasteryError as error:
             _end_unstarted(error)
+        finally:
+            self._preparing = False
         delivery = cast(Delivery, self._delivery)
         self.stable_offsets = delivery.stable_offsets
         self.checkpointer = Checkpointer(
@@ -136,14 +140,13 @@ class StreamApp(faust.App):
     @override
     async def on_stop(self) -> None:
         """Stop as Faust does (the last checkpoint is part of it). The process ends within `_STOP_LIMIT`."""
-        begun = hasattr(self, "checkpointer")
-        _later(_STOP_LIMIT if begun else _UNBEGUN_STOP_LIMIT, self._end_stop)
+        _later(_UNBEGUN_STOP_LIMIT if self._preparing else _STOP_LIMIT, self._end_stop)
         if not self.crashed:
             self.progress.enter(Phase.STOPPING)
         elif self.failure is None:
             self.progress.enter(Phase.FAILED, f"unexpected {type(self.crash_reason).__name__}")
         await super().on_stop()
-        if begun:
+        if hasattr(self, "checkpointer"):
             self.checkpointer.close()
         self._written = not self.crashed
 
