@@ -109,7 +109,7 @@ def frozen_past_its_session(scene: Scene) -> Fenced:
     prepare(scene)
     slow = {"pause": 0.015, "max_records": 10}
     # Commits seldom: it is frozen with a transaction open.
-    frozen = CopyingWorker(scene, scene.job(name="frozen", commit_interval=5.0, **slow))
+    frozen = CopyingWorker(scene, scene.job(name="frozen", commit_interval=20.0, **slow))
     other = CopyingWorker(scene, scene.job(name="other", **slow))
     with frozen.running():
         frozen.wait_for_log("running with 4 partitions")
@@ -120,7 +120,7 @@ def frozen_past_its_session(scene: Scene) -> Fenced:
 def frozen_beside(scene: Scene, frozen: CopyingWorker, other: CopyingWorker) -> Fenced:
     for worker in (frozen, other):
         worker.wait_for_log("running with 2 partitions")
-    time.sleep(0.7)
+    time.sleep(1.5)
     with frozen.stopped():
         other.wait_for_log("running with 4 partitions")
     before = other.logged("running with")
