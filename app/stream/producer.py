@@ -207,8 +207,18 @@ def _may_be_repeated(cause: KafkaError) -> bool:
 
 
 def _failure(call: str, error: KafkaException) -> CheckpointFailed:
-    kind = ProducerFenced if error.args[0].code() in _FENCED else CheckpointFailed
-    return kind(f"{call} failed: {_name(error)}")
+    code = error.args[0].code()
+    if code in _FENCED:
+        return ProducerFenced(
+            f"{call} failed: {_name(error)}",
+            hint="another worker has its partitions by now: start it again, it takes its share",
+        )
+    if code == KafkaError._INCONSISTENT:  # librdkafka's word for it, said of no record in particular
+        return CheckpointFailed(
+            "the broker did not take all records of a checkpoint",
+            hint="`mastery topics check` tells which topic is gone or differs",
+        )
+    return CheckpointFailed(f"{call} failed: {_name(error)}")
 
 
 def _name(error: KafkaException) -> str:

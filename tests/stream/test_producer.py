@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
@@ -131,6 +132,17 @@ def test_a_record_that_the_broker_refuses_fails_the_commit(
     with pytest.raises(CheckpointFailed) as caught:
         commit(producer, output_of(b"1"))
     assert not isinstance(caught.value, ProducerFenced)
+
+
+def test_records_that_were_not_delivered_are_told_with_what_to_do(
+    producer: TransactionalProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What librdkafka says when a topic is gone.
+    said = KafkaException(KafkaError(KafkaError._INCONSISTENT))
+    monkeypatch.setattr(producer, "_producer", mock.Mock(**{"commit_transaction.side_effect": said}))
+    with pytest.raises(CheckpointFailed, match="did not take all records") as caught:
+        producer.end()
+    assert "mastery topics check" in str(caught.value.hint)
 
 
 def test_a_record_too_large_for_the_client_is_told(cluster: MockCluster) -> None:
