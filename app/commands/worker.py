@@ -40,7 +40,7 @@ def worker() -> None:
         app = create_app(settings, opened)
         app.prepare_now()
         try:
-            Runner(app, redirect_stdouts=False).execute_from_commandline()
+            Runner(app, redirect_stdouts=False, quiet=True).execute_from_commandline()
         except (Exception, SystemExit):
             # Faust raises what crashed the app once more, with a traceback; a failure that is known needs one
             # line.
