@@ -25,12 +25,11 @@ def worker() -> None:
     log_to_stderr(settings.log_level)
     signal.signal(signal.SIGTERM, _stop_before_start)
 
-    import faust
-
     from app.main import create_app
+    from app.stream.runner import StreamWorker
     from app.worker import Worker
 
-    class Runner(faust.Worker):
+    class Runner(StreamWorker):
         """Faust's worker with our logging, and without its spinner."""
 
         def _setup_logging(self) -> None:

@@ -21,6 +21,7 @@ from app.stream.offsets import StableOffsets
 from app.stream.producer import TransactionalProducer
 from app.stream.progress import Phase, Progress
 from app.stream.recovery import StreamTableManager
+from app.stream.runner import StreamWorker
 from app.stream.transport import BatchConsumer, StreamTransport
 
 __all__ = ["Delivery", "StreamApp"]
@@ -96,6 +97,7 @@ class StreamApp(faust.App):
             stream_buffer_maxsize=4,
             # An agent that fails must not be restarted with the next batch: its own would be lost.
             agent_supervisor=CrashingSupervisor,
+            Worker=StreamWorker,
             TableManager=StreamTableManager,
             recovery_consistency_check=False,
             **options,

@@ -1,5 +1,6 @@
 """`mastery worker` and `faust -A app.main worker` as a person starts them, when not all is in order."""
 
+import signal
 import socket
 import subprocess
 import sys
@@ -140,3 +141,18 @@ def test_fausts_own_command_tells_a_wrong_setting_in_one_line(settings: Settings
     run = run_worker(settings, FAUST, MASTERY_PII="some")
     assert_one_clear_error(run, "MASTERY_PII")
     assert run.returncode == 2
+
+
+@pytest.mark.parametrize("module", [("app.cli", "worker"), FAUST], ids=["mastery", "faust"])
+def test_signals_for_debugging_tell_no_values_and_stop_nothing(
+    topics: Settings, tmp_path: Path, module: tuple[str, ...]
+) -> None:
+    with WorkerProcess(topics, tmp_path, module=module) as worker:
+        worker.wait_ready()
+        for number in (signal.SIGUSR2, signal.SIGUSR1):
+            worker.send_signal(number)
+        wait_until(lambda: "Current thread" in worker.log_file.read_text(), timeout=10, what="the stacks")
+        assert "LOCAL VARIABLES" not in worker.log_file.read_text().upper()
+        assert worker.ready
+        worker.terminate()
+        assert worker.wait() == 0, worker.log

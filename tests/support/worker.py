@@ -138,6 +138,10 @@ class WorkerProcess:
         """kill -9, and wait for the end."""
         self._child.kill()
 
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send any other signal, without waiting."""
+        self._child.signal(number)
+
     def freeze(self) -> None:
         """SIGSTOP: it hangs, its connections stay open."""
         self._child.signal(signal.SIGSTOP)
