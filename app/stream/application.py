@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Protocol, cast
 
 import faust
+from faust.app.base import BootStrategy
 from mode.supervisors import CrashingSupervisor
 from typing_extensions import override
 
@@ -53,6 +54,12 @@ class Delivery(Protocol):
         """Reads where to start."""
 
 
+class _WithoutWeb(BootStrategy):
+    """Starts all of Faust but its web server, which `faust -A ... worker` would open on every address."""
+
+    enable_web = False
+
+
 class StreamApp(faust.App):
     """A Faust app whose agents get `RecordBatch`es and hand their output over to be written.
 
@@ -60,6 +67,7 @@ class StreamApp(faust.App):
     (`prepare_now`), or the app does in a thread when Faust starts it.
     """
 
+    BootStrategy = _WithoutWeb
     #: mode logs the service's start and stop under the logger of its class.
     logger = logging.getLogger("faust.stream")
     checkpointer: Checkpointer
@@ -87,7 +95,6 @@ class StreamApp(faust.App):
         super().__init__(
             group_id,
             store="memory://",
-            web_enabled=False,
             # Topics are declared by `mastery topics apply`, never by accident.
             topic_allow_declare=False,
             topic_disable_leader=True,

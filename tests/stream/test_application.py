@@ -192,5 +192,11 @@ def test_the_first_reason_is_the_one_that_counts() -> None:
     assert isinstance(app.crash_reason, ValueError)
 
 
+def test_fausts_web_server_stays_off_whatever_its_command_says() -> None:
+    app = StreamApp("group", progress=Progress(), prepare=unused, checkpoint_interval=1.0, options={})
+    app.conf.web_enabled = True  # what `faust -A app.main worker` does
+    assert not list(app.boot_strategy.web_server())
+
+
 def unused() -> Delivery:
     raise AssertionError
