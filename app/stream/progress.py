@@ -50,7 +50,8 @@ class ProgressSnapshot:
     """One consistent look at a worker. Times are seconds since the epoch.
 
     `checkpoint_running` is how many seconds the checkpoint on its way has taken so far, None without one.
-    `silence` is how many seconds ago a fetch was answered last.
+    `silence` is how many seconds ago the broker answered a fetch or took a checkpoint: a partition is not
+    fetched while much of it is still in hand.
     """
 
     phase: Phase
@@ -79,7 +80,7 @@ class ProgressSnapshot:
         if self.checkpoint_running is not None and self.checkpoint_running > _CHECKPOINT_TOO_LONG:
             return "the broker does not take the checkpoint that is on its way"
         if self.silence > _SILENT_TOO_LONG:
-            return f"the broker has answered no fetch for {self.silence:.0f} s"
+            return f"the broker has not answered for {self.silence:.0f} s"
         return None
 
     @property
@@ -154,7 +155,7 @@ class Progress:
             self._checkpoints += 1
             self._checkpoint_began_at = None
             self._checkpoint_seconds += seconds
-            self._last_checkpoint_at = time.time()
+            self._last_checkpoint_at = self._answered_at = time.time()
             self._last_checkpoint_seconds = seconds
 
     def read(self, positions: dict[tuple[str, int], int]) -> None:

@@ -141,8 +141,17 @@ def test_a_worker_is_not_ready_while_no_fetch_is_answered(monkeypatch: pytest.Mo
     progress = running()
     now = time.time()
     monkeypatch.setattr("time.time", lambda: now + 11)
-    assert "no fetch" in (progress.snapshot().obstacle or "")
+    assert "not answered" in (progress.snapshot().obstacle or "")
     progress.ends({PLACE: 5}, answered_at=now + 10.5)
     assert progress.snapshot().ready
     progress.ends({PLACE: 5}, answered_at=now + 3)
+    assert progress.snapshot().ready
+
+
+def test_a_worker_that_has_much_in_hand_need_not_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
+    progress = running()
+    now = time.time()
+    monkeypatch.setattr("time.time", lambda: now + 11)
+    commit(progress, 5)
+    monkeypatch.setattr("time.time", lambda: now + 20)
     assert progress.snapshot().ready
