@@ -13,6 +13,19 @@ from app.settings import Settings
 __all__ = ["PartitionBacklog", "read_backlog"]
 
 
+# What a coordinator says that starts or moves; librdkafka hands it on instead of asking again.
+_COORDINATOR_AWAY = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
+
+# Seconds between two questions.
+_PAUSE = 0.1
+
+
 @dataclass(frozen=True, slots=True)
 class PartitionBacklog:
     """One input partition. `committed` (None: nothing yet) and `end` are positions, that is, next offsets.
@@ -52,8 +65,7 @@ def read_backlog(settings: Settings, partitions: Iterable[tuple[str, int]]) -> l
         # With the partitions' leaders known beforehand, reading starts at once instead of a second later.
         consumer.list_topics(timeout=REQUEST_TIMEOUT)
         # librdkafka asks for stable offsets: it waits for the end of a transaction that carries some.
-        committed = consumer.committed(wanted, timeout=REQUEST_TIMEOUT)
-        _raise_first_error(committed)
+        committed = _committed(consumer, wanted)
         positions = {(e.topic, e.partition): e.offset if e.offset >= 0 else None for e in committed}
         found = _look(consumer, positions)
     except KafkaException as error:
@@ -67,6 +79,21 @@ def read_backlog(settings: Settings, partitions: Iterable[tuple[str, int]]) -> l
     if found is None:
         raise BrokerUnreachable(f"the broker at {settings.broker} does not hand out records in time")
     return found
+
+
+def _committed(consumer: Consumer, wanted: list[TopicPartition]) -> list[TopicPartition]:
+    """Ask for the committed positions, and again while the group's coordinator starts or moves."""
+    deadline = time.monotonic() + REQUEST_TIMEOUT
+    while True:
+        try:
+            committed = consumer.committed(wanted, timeout=REQUEST_TIMEOUT)
+            _raise_first_error(committed)
+        except KafkaException as error:
+            if error.args[0].code() not in _COORDINATOR_AWAY or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return committed
 
 
 def _raise_first_error(entries: Iterable[TopicPartition]) -> None:

@@ -1,11 +1,13 @@
 """What is left to do, seen from the broker."""
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import NewTopic
 
 from app.backlog import PartitionBacklog, read_backlog
 from app.kafka import BrokerUnreachable, admin_client, consumer_config, producer_config
+from app.settings import load_settings
+from tests.support.mock_cluster import ApiKey, MockCluster
 
 
 @pytest.fixture
@@ -58,3 +60,13 @@ def test_an_open_transaction_is_nothing_to_do_yet(settings, topic):
     producer.commit_transaction(10)
     (committed,) = read_backlog(settings, [(topic, 0)])
     assert (committed.idle, committed.end) == (False, 2)
+
+
+@pytest.mark.parametrize("code", [KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS])
+def test_a_coordinator_on_the_move_is_asked_again(code):
+    with MockCluster() as cluster:
+        cluster.create_topic("in")
+        cluster.fail(ApiKey.OFFSET_FETCH, code, code)
+        assert read_backlog(load_settings(broker=cluster.bootstrap), [("in", 0)]) == [
+            PartitionBacklog("in", 0, committed=None, end=0, lag=0, idle=True)
+        ]
