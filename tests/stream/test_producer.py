@@ -17,7 +17,7 @@ from app.stream.errors import CheckpointFailed, ProducerFenced
 from app.stream.group_metadata import encode_group_metadata
 from app.stream.producer import TransactionalProducer
 from tests.support.mock_cluster import ApiKey, MockCluster
-from tests.support.records import committed_offsets, create_topic, read_all
+from tests.support.records import committed_offsets, create_topic, end_offsets, read_all
 from tests.support.waiting import wait_until
 
 MEMBER = "faust-0-8f5c33483300"
@@ -257,6 +257,19 @@ class Place:
 
     @property
     def values(self) -> list[bytes | None]:
+        """What a read_committed reader sees once the markers of ended transactions are written.
+
+        A commit returns before they are; an open transaction is not waited for.
+        """
+
+        def settled() -> bool:
+            ends = [
+                end_offsets(self.bootstrap, [self.target], committed=committed) for committed in (True, False)
+            ]
+            return ends[0] == ends[1]
+
+        with contextlib.suppress(AssertionError):
+            wait_until(settled, timeout=5.0, what="the markers of ended transactions")
         return [record.value for record in read_all(self.bootstrap, self.target)]
 
     @property
