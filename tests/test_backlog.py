@@ -8,6 +8,7 @@ from app.backlog import PartitionBacklog, read_backlog
 from app.kafka import BrokerUnreachable, admin_client, consumer_config, producer_config
 from app.settings import load_settings
 from tests.support.mock_cluster import ApiKey, MockCluster
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -58,6 +59,8 @@ def test_an_open_transaction_is_nothing_to_do_yet(settings, topic):
     (open_transaction,) = read_backlog(settings, [(topic, 0)])
     assert (open_transaction.idle, open_transaction.lag) == (True, 0)
     producer.commit_transaction(10)
+    # The commit returns before its marker is written.
+    wait_until(lambda: read_backlog(settings, [(topic, 0)])[0].end == 2, timeout=5, what="the marker")
     (committed,) = read_backlog(settings, [(topic, 0)])
     assert (committed.idle, committed.end) == (False, 2)
 
