@@ -6,21 +6,12 @@ from dataclasses import dataclass
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from app.coordinator import COORDINATOR_AWAY
 from app.kafka import BrokerErrors, BrokerUnreachable, broker_failure, consumer_config
 from app.reader import REQUEST_TIMEOUT
 from app.settings import Settings
 
 __all__ = ["PartitionBacklog", "read_backlog"]
-
-
-# What a coordinator says that starts or moves; librdkafka hands it on instead of asking again.
-_COORDINATOR_AWAY = frozenset(
-    {
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-    }
-)
 
 # Seconds between two questions.
 _PAUSE = 0.1
@@ -89,7 +80,7 @@ def _committed(consumer: Consumer, wanted: list[TopicPartition]) -> list[TopicPa
             committed = consumer.committed(wanted, timeout=REQUEST_TIMEOUT)
             _raise_first_error(committed)
         except KafkaException as error:
-            if error.args[0].code() not in _COORDINATOR_AWAY or time.monotonic() > deadline:
+            if error.args[0].code() not in COORDINATOR_AWAY or time.monotonic() > deadline:
                 raise
             time.sleep(_PAUSE)
         else:

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined] # n
 
 from app.checks.broker import Connection
 from app.checks.errors import PermissionMissing
+from app.coordinator import COORDINATOR_AWAY
 from app.kafka import BrokerUnreachable, broker_failure
 from app.settings import Settings
 from app.topics import Catalogue
@@ -25,9 +26,7 @@ _SHOWN = 5
 _DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
 # Until a coordinator is there and has read its log, and while it moves.
 _NOT_YET = {
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    *COORDINATOR_AWAY,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError._TIMED_OUT,  # noqa: SLF001 - librdkafka's name
 }

@@ -7,6 +7,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from app.checks.errors import TransactionsUnusable
 from app.checks.permissions import Grant
+from app.coordinator import COORDINATOR_AWAY
 from app.kafka import BrokerErrors, BrokerUnreachable, broker_failure, producer_config
 from app.settings import Settings
 from app.stream.producer import TRANSACTION_TIMEOUT
@@ -20,10 +21,8 @@ _SILENT = logging.getLogger(f"{__name__}.librdkafka")
 _SILENT.setLevel(logging.CRITICAL + 1)
 
 _WAITING = {
+    *COORDINATOR_AWAY,
     KafkaError._TIMED_OUT,  # noqa: SLF001 - librdkafka's name
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.CONCURRENT_TRANSACTIONS,
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 
+from app.coordinator import COORDINATOR_AWAY
 from app.stream.errors import OffsetBeyondEnd, TakeOverFailed
 
 __all__ = ["StableOffsets"]
@@ -20,13 +21,11 @@ _TIMEOUT = 30.0
 #: What a broker or group coordinator that starts, moves or is restarted answers: asked again, after a pause.
 _PASSING = frozenset(
     {
+        *COORDINATOR_AWAY,
         KafkaError._TRANSPORT,
         KafkaError._TIMED_OUT,
         KafkaError._WAIT_COORD,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
         KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.OFFSET_NOT_AVAILABLE,
         KafkaError.REQUEST_TIMED_OUT,

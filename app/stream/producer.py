@@ -7,6 +7,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
+from app.coordinator import COORDINATOR_AWAY
 from app.stream.batch import Output
 from app.stream.errors import CheckpointFailed, ProducerFenced
 
@@ -34,15 +35,6 @@ _MAX_MESSAGE_BYTES = 1_000_000_000
 
 #: Seconds between two tries of a call.
 _PAUSE = 0.1
-
-#: A coordinator that starts or moves says so; librdkafka does not call that retriable.
-_COORDINATOR_AWAY = frozenset(
-    {
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-    }
-)
 
 _FENCED = frozenset(
     {
@@ -203,7 +195,7 @@ class TransactionalProducer:
 def _may_be_repeated(cause: KafkaError) -> bool:
     if cause.fatal() or cause.txn_requires_abort():
         return False
-    return cause.retriable() or cause.code() in _COORDINATOR_AWAY
+    return cause.retriable() or cause.code() in COORDINATOR_AWAY
 
 
 def _failure(call: str, error: KafkaException) -> CheckpointFailed:
