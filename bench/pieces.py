@@ -68,7 +68,7 @@ def main() -> None:
     router = build_router(load_settings(), contract, cast(SchemaIds, ids))
     assignment = Assignment(1, "member", frozenset())
     rows = [_Raw(number, 1_700_000_000_000, None, value, ()) for number, value in enumerate(raw)]
-    batch = RecordBatch("raw", 0, 0, rows, assignment)
+    batch = RecordBatch("raw", 0, 0, len(rows), rows, assignment)
     schema = fastavro.parse_schema(event.schema)
     plain = [fastavro.schemaless_reader(BytesIO(encoder.encode(record)[5:]), schema) for record in records]
     pieces: list[tuple[str, Callable[[], object]]] = [

@@ -3,15 +3,29 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
-__all__ = ["Assignment", "DeadRecord", "Headers", "Output", "RawRecord", "RecordBatch", "TypedRecord"]
+__all__ = [
+    "Assignment",
+    "DeadRecord",
+    "Headers",
+    "NewestTimes",
+    "Output",
+    "RawRecord",
+    "RecordBatch",
+    "TypedRecord",
+    "keep_newest",
+]
 
 Headers = Sequence[tuple[str, bytes | None]]
 TypedRecord = tuple[str, bytes, bytes, int, None, None, int]
 DeadRecord = tuple[
     str, bytes | None, bytes | None, int, None, None, int, list[tuple[str, str | bytes | None]]
 ]
+
+NewestTimes = dict[tuple[str, str | None], datetime]
+"""The newest event time by event name and root account; None is the account that is not named."""
 
 
 class RawRecord(Protocol):
@@ -54,19 +68,17 @@ class Assignment:
 class RecordBatch:
     """Consecutive records of one partition, and the assignment that they were fetched under.
 
-    `start` is where the batch before it ended; the first record's offset can lie above, as markers take some.
+    `start` is where the batch before it ended, `position` where this one does: what is committed once it is
+    written. Transaction markers and aborted records take offsets, too: they lie before, between and after the
+    records, and a batch of nothing else has no records.
     """
 
     topic: str
     partition: int
     start: int
+    position: int
     records: Sequence[RawRecord]
     assignment: Assignment
-
-    @property
-    def position(self) -> int:
-        """The offset after the last record: what is committed once the batch is written."""
-        return self.records[-1].offset + 1
 
 
 @dataclass(slots=True)
@@ -83,3 +95,11 @@ class Output:
     events: Counter[str] = field(default_factory=Counter)
     dead_letters: Counter[str] = field(default_factory=Counter)
     ignored: Counter[str] = field(default_factory=Counter)
+    newest: NewestTimes = field(default_factory=dict)
+
+
+def keep_newest(kept: NewestTimes, more: NewestTimes) -> None:
+    """Take over into `kept` what of `more` is newer."""
+    for source, time in more.items():
+        if source not in kept or kept[source] < time:
+            kept[source] = time

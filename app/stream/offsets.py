@@ -10,7 +10,7 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 from app.coordinator import COORDINATOR_AWAY
 from app.stream.errors import OffsetBeyondEnd, TakeOverFailed
 
-__all__ = ["StableOffsets"]
+__all__ = ["StableOffsets", "log_deleted_unread"]
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,16 @@ _PAUSE = 0.1
 
 #: Seconds. How long a look at a suspicious offset waits for the broker to answer.
 _LOOK_TIMEOUT = 5.0
+
+
+def log_deleted_unread(topic: str, partition: int, offsets: int) -> None:
+    """Say that retention was faster than the workers."""
+    log.error(
+        "%d records of %s partition %d were deleted by retention before they were read",
+        offsets,
+        topic,
+        partition,
+    )
 
 
 class StableOffsets:
@@ -108,12 +118,7 @@ class StableOffsets:
                 hint="reset the group (kafka-consumer-groups --reset-offsets --to-earliest), then start",
             )
         if entry.offset < low:
-            log.error(
-                "%d records of %s partition %d were deleted by retention before they were read",
-                low - entry.offset,
-                entry.topic,
-                entry.partition,
-            )
+            log_deleted_unread(entry.topic, entry.partition, low - entry.offset)
             return int(low)
         return int(entry.offset)
 

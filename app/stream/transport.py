@@ -9,9 +9,11 @@ each hole on stock Faust).
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 from faust.transport import base
 from faust.transport.drivers import aiokafka as driver
@@ -19,9 +21,10 @@ from faust.types import TP, ConsumerMessage
 from typing_extensions import override
 
 from app.stream.batch import Assignment, RawRecord, RecordBatch
+from app.stream.consumer_thread import BatchConsumerThread
 from app.stream.errors import OffsetWentBack, StreamError
 from app.stream.membership import require_membership
-from app.stream.records import read_any_header_name
+from app.stream.offsets import log_deleted_unread
 
 if TYPE_CHECKING:
     from app.stream.application import StreamApp
@@ -35,65 +38,9 @@ _faust_log = logging.getLogger("faust.stream")
 #: return.
 _FETCH_TIMEOUT = 0.25
 
-
-class BatchConsumerThread(driver.AIOKafkaConsumerThread):
-    """The consumer's own thread and event loop, where aiokafka lives."""
-
-    logger = _faust_log
-
-    @override
-    def _create_worker_consumer(self, transport: "driver.Transport") -> Any:
-        read_any_header_name()
-        consumer = super()._create_worker_consumer(transport)
-        # Faust asks for read_committed only together with its own exactly_once, which loses data.
-        consumer._isolation_level = "read_committed"
-        return consumer
-
-    async def seek_all(self, positions: Mapping[tuple[str, int], int]) -> None:
-        """Move the read position of each partition, in the thread that reads."""
-        await self.call_thread(self._seek_all, positions)
-
-    async def _seek_all(self, positions: Mapping[tuple[str, int], int]) -> None:
-        consumer = self._ensure_consumer()
-        for (topic, partition), offset in positions.items():
-            consumer.seek(TopicPartition(topic, partition), offset)
-
-    def end_offsets(self) -> dict[tuple[str, int], int]:
-        """Last stable offsets that the latest fetch responses told, for the partitions assigned now."""
-        # One look: a rebalance may change the assignment meanwhile, in the thread that reads.
-        subscription = self._ensure_consumer()._subscription.subscription
-        assignment = subscription.assignment if subscription is not None else None
-        if assignment is None:
-            return {}
-        ends = {(tp.topic, tp.partition): assignment.state_value(tp).lso for tp in assignment.tps}
-        return {place: end for place, end in ends.items() if end is not None and end >= 0}
-
-    def answered_at(self) -> float | None:
-        """When a fetch of an assigned partition was answered last, in seconds since the epoch."""
-        subscription = self._ensure_consumer()._subscription.subscription
-        assignment = subscription.assignment if subscription is not None else None
-        told = [] if assignment is None else [assignment.state_value(tp).timestamp for tp in assignment.tps]
-        return max((at / 1000 for at in told if at is not None), default=None)
-
-    def stay_out(self) -> None:
-        """Join the group no more. A member it still is leaves in good order when the consumer stops."""
-        if self._consumer is not None:
-            # aiokafka joins for nobody who has not asked for records for this long.
-            self._consumer._coordinator._max_poll_interval = -1.0
-
-    @override
-    async def on_thread_stop(self) -> None:
-        """Stop as Faust does, also when no broker answers.
-
-        aiokafka's stop then raises the CancelledError of its own fetch. Out of here it would end the thread
-        before it says so, and mode would wait for that for a minute.
-        """
-        with contextlib.suppress(asyncio.CancelledError):
-            await super().on_thread_stop()
-
-    def member_id(self) -> str:
-        """This worker's member id in the current generation of the group."""
-        return cast(str, self._ensure_consumer()._coordinator.member_id)
+#: Seconds. How often positions are committed past offsets that hold no records, when no record follows them:
+#: each time is a transaction, and a producer that writes in transactions leaves a marker after each.
+_PASS_EVERY = 1.0
 
 
 class BatchConsumer(driver.Consumer):
@@ -112,6 +59,7 @@ class BatchConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._assigned: Assignment | None = None
         self._positions: dict[tuple[str, int], int] = {}
+        self._passed_at = 0.0
         self._not_fetching = asyncio.Event()
         self._not_fetching.set()
 
@@ -183,10 +131,24 @@ class BatchConsumer(driver.Consumer):
         if assignment is None or not self.app.checkpointer.is_current(assignment):
             await self.sleep(_FETCH_TIMEOUT)
             return
-        for tp, records in (await self._fetch(assignment)).items():
+        fetched = await self._fetch(assignment)
+        # Nobody else moves them until the next fetch, but for a reset to what retention has left.
+        positions = self._thread.positions()
+        for tp, records in [*fetched.items(), *self._empty(fetched, positions)]:
             if not self.app.checkpointer.is_current(assignment):
                 break
-            await self._deliver(tp, records, assignment)
+            await self._deliver(tp, records, positions.get((tp.topic, tp.partition), 0), assignment)
+
+    def _empty(
+        self, fetched: Mapping[TP, list[RawRecord]], positions: Mapping[tuple[str, int], int]
+    ) -> list[tuple[TP, list[RawRecord]]]:
+        """Partitions that were read on without a record: their lag would never be 0."""
+        now = time.monotonic()
+        if now < self._passed_at + _PASS_EVERY:
+            return []
+        self._passed_at = now
+        moved = [TP(*place) for place, at in positions.items() if at != self._positions.get(place, at)]
+        return [(tp, []) for tp in moved if tp not in fetched]
 
     async def _fetch(self, assignment: Assignment) -> Mapping[TP, list[RawRecord]]:
         if not assignment.partitions:
@@ -199,20 +161,26 @@ class BatchConsumer(driver.Consumer):
         finally:
             self._not_fetching.set()
 
-    async def _deliver(self, tp: TP, records: list[RawRecord], assignment: Assignment) -> None:
+    async def _deliver(self, tp: TP, records: list[RawRecord], position: int, assignment: Assignment) -> None:
         key = (tp.topic, tp.partition)
-        batch = RecordBatch(tp.topic, tp.partition, self._positions[key], records, assignment)
-        if records[0].offset < batch.start:
+        start = self._positions[key]
+        first = records[0].offset if records else position
+        if first < start:
             raise OffsetWentBack(
-                f"{tp.topic} partition {tp.partition} delivered offset {records[0].offset}, below the"
-                f" position {batch.start}: was the topic made anew?",
+                f"{tp.topic} partition {tp.partition} delivered offset {first}, below the"
+                f" position {start}: was the topic made anew?",
                 hint="restart the worker: it checks its offsets at start",
             )
+        if first > start:
+            self.add_future(self._report_loss(tp, start))
+        # The position is unknown while aiokafka resets it.
+        end = max(position, records[-1].offset + 1) if records else position
+        batch = RecordBatch(tp.topic, tp.partition, start, end, records, assignment)
         message = ConsumerMessage(
             tp.topic,
             tp.partition,
-            records[0].offset,
-            (records[0].timestamp or 0) / 1000,
+            first,
+            (records[0].timestamp or 0) / 1000 if records else 0.0,
             0,
             None,
             None,
@@ -226,6 +194,13 @@ class BatchConsumer(driver.Consumer):
         self._positions[key] = batch.position
         await self.callback(message)
         self.app.progress.read({key: batch.position})
+
+    async def _report_loss(self, tp: TP, start: int) -> None:
+        """Say so if a gap comes from retention, not from markers or aborted records."""
+        with contextlib.suppress(KafkaError, *self.consumer_stopped_errors):
+            left = (await self._thread.earliest_offsets(tp)).get(TopicPartition(*tp), start)
+            if left > start:
+                log_deleted_unread(tp.topic, tp.partition, left - start)
 
     def end_offsets(self) -> dict[tuple[str, int], int]:
         """Last stable offset of each assigned partition, as far as a fetch has told."""

@@ -33,7 +33,9 @@ RECEIVED = 1_700_000_000_000
 
 def route(*records: FakeRecord, router: Router | None = None, **settings: Any) -> Output:
     made = router or build_router(load_settings(**settings), CONTRACT, IDS)
-    return made(RecordBatch("canvas.live-events", 3, OFFSET, records, assignment_of(1)))
+    return made(
+        RecordBatch("canvas.live-events", 3, OFFSET, OFFSET + len(records), records, assignment_of(1))
+    )
 
 
 def raw(value: bytes | None, **fields: Any) -> FakeRecord:

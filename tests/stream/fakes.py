@@ -28,7 +28,7 @@ def make_batch(
 ) -> RecordBatch:
     """Return a batch of `size` records; `gap` offsets before the first one belong to markers."""
     records = [FakeRecord(start + gap + number) for number in range(size)]
-    return RecordBatch("raw", partition, start, records, assignment)
+    return RecordBatch("raw", partition, start, start + gap + size, records, assignment)
 
 
 def output_of(batch: RecordBatch) -> Output:

@@ -5,15 +5,17 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from aiokafka.structs import TopicPartition
 from confluent_kafka import Producer
 from faust.types import TP
 
 from app.stream.application import StreamApp
-from app.stream.batch import Assignment
+from app.stream.batch import Assignment, Output
 from app.stream.checkpoint import Checkpointer
+from app.stream.consumer_thread import BatchConsumerThread
 from app.stream.errors import OffsetWentBack
 from app.stream.progress import Phase, Progress
-from app.stream.transport import BatchConsumer, BatchConsumerThread, NoProducer
+from app.stream.transport import BatchConsumer, NoProducer
 from tests.stream.copying import CopyingWorker, Scene
 from tests.stream.fakes import FakeProducer, FakeRecord, output_of
 from tests.support.records import produce
@@ -38,9 +40,13 @@ def copy_what_is_committed(scene: Scene) -> tuple[dict[bytes | None, int], int]:
         transactional.flush(10.0)
         end()
     produce(scene.bootstrap, scene.source, [b"plain"] * 5, partition=0)
+    transactional.begin_transaction()
+    transactional.produce(scene.source, b"aborted", partition=0)
+    transactional.flush(10.0)
+    transactional.abort_transaction()
     with CopyingWorker(scene, scene.job(max_records=4)).running() as worker:
-        # 20 records and the markers of two transactions.
-        worker.wait_for_records(22)
+        # 21 records and the markers of three transactions: past the last of them there is no lag.
+        worker.wait_for_records(24)
         exit_status = worker.terminate()
     return dict(scene.copied()), exit_status
 
@@ -61,6 +67,14 @@ class FakeThread:
         self.fetches: asyncio.Queue[asyncio.Future[dict[TP, list[FakeRecord]]]] = asyncio.Queue()
         self.seek_may_end = asyncio.Event()
         self.seek_may_end.set()
+        self.read_to: dict[tuple[str, int], int] = {}
+        self.earliest = 0
+
+    def positions(self) -> dict[tuple[str, int], int]:
+        return self.read_to
+
+    async def earliest_offsets(self, *places: TP) -> dict[TopicPartition, int]:
+        return {TopicPartition(*place): self.earliest for place in places}
 
     def member_id(self) -> str:
         return "member"
@@ -185,6 +199,71 @@ async def test_a_fetch_becomes_one_batch_of_its_partition(worker: Worker) -> Non
     batches = [(batch.start, batch.position, batch.assignment) for batch in worker.delivered]
     assert batches == [(10, 14, assignment), (14, 17, assignment)]
     assert worker.app.progress.snapshot().partitions[0].read == 17
+
+
+@run
+async def test_markers_after_the_last_record_belong_to_its_batch(worker: Worker) -> None:
+    await worker.assign(3)
+    await worker.consumer.take_over()
+    reading = worker.reading()
+    fetch = await worker.fetch()
+    worker.thread.read_to = {("raw", 0): 15}
+    fetch.set_result(records(10, 11))
+    await worker.fetch()
+    reading.cancel()
+    assert [(batch.start, batch.position) for batch in worker.delivered] == [(10, 15)]
+
+
+@run
+async def test_a_partition_read_on_without_records_is_committed_on_but_not_all_the_time(
+    worker: Worker,
+) -> None:
+    await worker.assign(3)
+    await worker.consumer.take_over()
+    worker.app.progress.ends({("raw", 0): 12})
+    reading = worker.reading()
+    for position in (12, 14):
+        fetch = await worker.fetch()
+        worker.thread.read_to = {("raw", 0): position}
+        fetch.set_result({})
+    await worker.fetch()
+    reading.cancel()
+    (batch,) = worker.delivered
+    assert (batch.start, batch.position, batch.records) == (10, 12, [])
+    await worker.app.checkpointer.write(batch, Output())
+    await worker.app.checkpointer.drain()
+    assert worker.producer.committed[0][1] == {("raw", 0): 12}
+    assert worker.app.progress.snapshot().partitions[0].lag == 0
+
+
+@pytest.mark.parametrize(("earliest", "logged"), [(10, []), (14, ["4 records of raw partition 0"])])
+def test_a_gap_is_a_loss_only_where_the_partition_begins_above_it(
+    earliest: int, logged: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    @run
+    async def test(worker: Worker) -> None:
+        worker.thread.earliest = earliest
+        await worker.assign(3)
+        await worker.consumer.take_over()
+        await worker.consumer.add_future(worker.consumer._report_loss(PLACE, 10))
+
+    test()
+    told = [record.getMessage() for record in caplog.records if "deleted by retention" in record.getMessage()]
+    assert [line.partition(" were ")[0] for line in told] == logged
+
+
+@run
+async def test_a_reset_below_the_position_ends_the_stream(worker: Worker) -> None:
+    await worker.assign(3)
+    await worker.consumer.take_over()
+    reading = worker.reading()
+    fetch = await worker.fetch()
+    worker.thread.read_to = {("raw", 0): 0}
+    worker.app.fail = mock.Mock()
+    fetch.set_result({})
+    await asyncio.wait_for(reading, 5.0)
+    (error,) = worker.app.fail.call_args.args
+    assert isinstance(error, OffsetWentBack)
 
 
 @run
@@ -370,5 +449,6 @@ def test_end_offsets_are_told_as_far_as_they_are_known() -> None:
     for subscription in subscriptions:
         consumer = SimpleNamespace(_subscription=SimpleNamespace(subscription=subscription))
         thread = SimpleNamespace(_ensure_consumer=lambda consumer=consumer: consumer)
+        thread._partition_states = lambda thread=thread: BatchConsumerThread._partition_states(thread)
         told.append(BatchConsumerThread.end_offsets(thread))
     assert told == [{}, {}, {("raw", 0): 5}]
