@@ -29,6 +29,7 @@ __all__ = [
     "SettingInfo",
     "Settings",
     "SettingsError",
+    "check_web_token",
     "describe",
     "load_settings",
     "unknown_variables",
@@ -122,6 +123,14 @@ def _user_and_password(value: SecretStr) -> SecretStr:
     return value
 
 
+def check_web_token(value: SecretStr) -> SecretStr:
+    """Accept what can stand in an Authorization header as it is (RFC 6750) and cannot be guessed."""
+    if not re.fullmatch(r"[A-Za-z0-9._~+/-]{16,512}=*", value.get_secret_value()):
+        message = "must be at least 16 letters, digits or characters of -._~+/"
+        raise ValueError(message)
+    return value
+
+
 def _readable_file(value: Path) -> Path:
     resolved = _absolute(value)
     if not resolved.is_file() or not os.access(resolved, os.R_OK):
@@ -179,6 +188,15 @@ class Settings(BaseSettings):
         default=None,
         description="Address under which the other workers reach this one's web server, for example "
         "http://worker-1:6066. Unset: http://<web host>:<web port>.",
+    )
+    web_token: Annotated[SecretStr, AfterValidator(check_web_token)] | None = Field(
+        default=None,
+        description="Token that guards the worker's web server apart from /health; needed where other machines "
+        "reach it. Sent as `Authorization: Bearer`, or as the password of a login.",
+    )
+    web_token_file: Annotated[Path, AfterValidator(_absolute)] | None = Field(
+        default=None,
+        description="File that holds that token instead, read when a worker starts; `mastery web-token` makes one.",
     )
     security_protocol: Annotated[SecurityProtocol, BeforeValidator(_upper)] = Field(
         default=SecurityProtocol.PLAINTEXT,
@@ -255,6 +273,9 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
         default="INFO", description="Least severe log line that is written: DEBUG, INFO, WARNING or ERROR."
     )
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = Field(
+        default="text", description="Form of a worker's log on stderr: text, or json (one object a line)."
+    )
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:
@@ -270,6 +291,9 @@ class Settings(BaseSettings):
             raise ValueError(message)
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
             message = f"{variable('tls_certificate_file')} and {variable('tls_key_file')} are needed together"
+            raise ValueError(message)
+        if self.web_token is not None and self.web_token_file is not None:
+            message = f"{variable('web_token')} and {variable('web_token_file')} are both set: keep one"
             raise ValueError(message)
         registry_tls = (self.schema_registry_url or "").startswith("https://")
         if self.tls_ca_file is not None and not (self.security_protocol.tls or registry_tls):
@@ -291,6 +315,11 @@ class Settings(BaseSettings):
     def dead_letter_topic(self) -> str:
         """Topic of the records that could not be understood."""
         return f"{self.topic_prefix}dead-letter"
+
+    @property
+    def replays_topic(self) -> str:
+        """Compacted topic with a mark for each dead letter that was sent to the raw topic again."""
+        return f"{self.topic_prefix}dead-letter-replays"
 
     @property
     def max_dead_letter_bytes(self) -> int:
