@@ -1,13 +1,50 @@
 """Logging of the commands: to stderr, one line each, and no flood from the libraries below."""
 
+import json
 import logging
 import sys
 import time
+from datetime import UTC, datetime
+from typing import Any, Literal
 
-__all__ = ["RateLimit", "log_to_stderr"]
+from typing_extensions import override
+
+__all__ = ["JsonFormatter", "RateLimit", "fields", "log_to_stderr"]
 
 #: Seconds. While the broker is away aiokafka logs about 60 error lines a second.
 _EVERY = 10.0
+
+#: The attribute of a record that holds what `fields` was given.
+_FIELDS = "fields"
+
+
+def fields(**values: Any) -> dict[str, Any]:
+    """Return the `extra` of a log call: what a JSON line says besides its message, which says it in words.
+
+    Values are numbers, texts, and lists and objects of these. Never a payload, a name or a secret.
+    """
+    return {_FIELDS: values}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: `time` (RFC 3339, UTC), `level`, `logger`, `message`, then the fields.
+
+    A traceback is in `traceback`, as one text.
+    """
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, without a line's end."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {
+            "time": time.replace("+00:00", "Z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        } | getattr(record, _FIELDS, {})
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
 
 
 class RateLimit(logging.Filter):
@@ -32,14 +69,16 @@ class RateLimit(logging.Filter):
         return True
 
 
-def log_to_stderr(level: str) -> None:
-    """Log to stderr from `level` on; Faust, mode and aiokafka from WARNING on, without their repetitions."""
+def log_to_stderr(level: str, form: Literal["text", "json"] = "text") -> None:
+    """Log to stderr from `level` on; the libraries below from WARNING on, without their repetitions."""
     logging.basicConfig(
         level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr, force=True
     )
     # They narrate every step of a rebalance at INFO; app.stream logs what matters of it.
-    for name in ("faust", "mode", "aiokafka"):
+    for name in ("faust", "mode", "aiokafka", "asyncio"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
     libraries = RateLimit()
     for handler in logging.getLogger().handlers:
         handler.addFilter(lambda record: record.name.startswith("app.") or libraries.filter(record))
+        if form == "json":
+            handler.setFormatter(JsonFormatter())

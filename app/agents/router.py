@@ -1,8 +1,11 @@
 """The router: raw Canvas events of one batch in, typed records and dead letters out."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 from app.deadletter import dead_letter_headers
@@ -16,6 +19,8 @@ __all__ = ["Route", "Router", "add_router"]
 #: Bytes that Kafka's own framing of a record can take, rounded up: 61 for the batch, 21 for the record's
 #: varints.
 _FRAMING = 128
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Router:
         self._dead_letter_topic = dead_letter_topic
         self._max_bytes = max_message_bytes - _FRAMING
         self._clock = clock
+        self._event_names = {route.topic: route.event_name for route in routes.values()}
 
     def __call__(self, batch: RecordBatch) -> Output:
         """Return typed records for the events, dead letters for what is refused; ignored events are counted.
@@ -54,7 +60,8 @@ class Router:
         times more than an hour ahead, and one such event must not stop the worker.
         """
         output = Output()
-        typed, events = output.typed.append, output.events
+        typed, newest = output.typed.append, output.newest
+        newest_of = newest.get
         decode, routes, max_bytes = self._decode, self._routes, self._max_bytes
         now = self._clock() // 1_000_000
         for record in batch.records:
@@ -75,7 +82,13 @@ class Router:
                 output.ignored[ignored.event_name] += 1
             else:
                 typed((route.topic, encoded, key, -1, None, None, _timestamp(record.timestamp, now)))
-                events[route.event_name] += 1
+                metadata = event.metadata
+                source = (route.event_name, metadata.root_account_uuid)
+                if metadata.event_time > newest_of(source, _LONG_AGO):
+                    newest[source] = metadata.event_time
+        # Counted here: in the loop it would cost 0.1 us an event.
+        for topic, count in Counter(map(itemgetter(0), output.typed)).items():
+            output.events[self._event_names[topic]] = count
         return output
 
     def _refuse(

@@ -1,6 +1,7 @@
 """`mastery worker`: run a stream worker until it is told to stop."""
 
 import contextlib
+import logging
 import signal
 import sys
 from types import FrameType
@@ -8,10 +9,14 @@ from typing import NoReturn
 
 import click
 
-from app.logs import log_to_stderr
-from app.settings import load_settings
+from app.errors import MasteryError
+from app.logs import fields, log_to_stderr
+from app.settings import Settings, load_settings
+from app.stream.progress import ProgressSnapshot
 
 __all__ = ["worker"]
+
+log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -22,9 +27,19 @@ def worker() -> None:
     something keeps it from working: start it again (a process manager does), it goes on from the last commit.
     """
     settings = load_settings()
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, settings.log_format)
     signal.signal(signal.SIGTERM, _stop_before_start)
+    try:
+        _run(settings)
+    except MasteryError as error:
+        if settings.log_format == "text":
+            raise
+        # Whoever reads the lines as JSON reads the last one, too.
+        log.critical("%s", error, extra=fields(hint=error.hint, exit_status=error.exit_code))
+        sys.exit(error.exit_code)
 
+
+def _run(settings: Settings) -> None:
     from app.main import create_app
     from app.stream.runner import StreamWorker
     from app.worker import Worker
@@ -35,7 +50,8 @@ def worker() -> None:
         def _setup_logging(self) -> None:
             self.spinner = None
 
-    with contextlib.closing(Worker(settings, say=lambda line: click.echo(line, err=True))) as opened:
+    say = None if settings.log_format == "json" else _say
+    with contextlib.closing(Worker(settings, say=say)) as opened:
         app = create_app(settings, opened)
         app.prepare_now()
         try:
@@ -45,8 +61,28 @@ def worker() -> None:
             # line.
             if app.failure is None:
                 raise
+        finally:
+            _log_totals(opened.progress.snapshot())
         if app.failure is not None:
             raise app.failure
+
+
+def _log_totals(seen: ProgressSnapshot) -> None:
+    totals = {
+        "checkpoints": seen.checkpoints,
+        "events": sum(seen.events.values()),
+        "dead_letters": sum(seen.dead_letters.values()),
+        "ignored": sum(seen.ignored.values()),
+    }
+    log.info(
+        "ended; committed since the start: %s",
+        ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in totals.items()),
+        extra=fields(**totals),
+    )
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _stop_before_start(_signal: int, _frame: FrameType | None) -> NoReturn:

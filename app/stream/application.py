@@ -14,6 +14,7 @@ from mode.supervisors import CrashingSupervisor
 from typing_extensions import override
 
 from app.errors import MasteryError
+from app.logs import fields
 from app.stream.batch import Assignment
 from app.stream.checkpoint import Checkpointer
 from app.stream.errors import GroupRefused, StreamError
@@ -178,6 +179,9 @@ class StreamApp(faust.App):
 
     def on_revoked(self) -> None:
         """A rebalance has begun."""
+        # Faust tells it before the first assignment, too.
+        if self.progress.snapshot().phase is Phase.RUNNING:
+            log.info("rebalance: partitions given back")
         self.progress.enter(Phase.JOINING, "rebalancing")
 
     def on_taken_over(self, assignment: Assignment, positions: Mapping[tuple[str, int], int]) -> None:
@@ -185,7 +189,18 @@ class StreamApp(faust.App):
         self.progress.assigned(assignment.generation, dict(positions))
         self.progress.enter(Phase.RUNNING)
         level = logging.INFO if positions else logging.WARNING
-        log.log(level, "running with %d partitions in generation %d", len(positions), assignment.generation)
+        places = sorted(positions)
+        log.log(
+            level,
+            "running with %d partitions in generation %d: %s",
+            len(places),
+            assignment.generation,
+            " ".join(f"{topic}[{partition}]" for topic, partition in places) or "none",
+            extra=fields(
+                generation=assignment.generation,
+                offsets={f"{topic}[{partition}]": positions[topic, partition] for topic, partition in places},
+            ),
+        )
 
     async def _note_end_offsets(self) -> None:
         self.progress.ends(self.consumer.end_offsets(), self.consumer.answered_at())

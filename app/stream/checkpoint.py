@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from app.stream.batch import Assignment, Output, RecordBatch
+from app.logs import fields
+from app.stream.batch import Assignment, NewestTimes, Output, RecordBatch, keep_newest
 from app.stream.errors import CheckpointFailed, CheckpointStuck, OutOfOrder
 from app.stream.group_metadata import encode_group_metadata
 from app.stream.producer import TRANSACTION_TIMEOUT, TransactionalProducer
@@ -35,12 +36,14 @@ class _Transaction:
     events: Counter[str] = field(default_factory=Counter)
     dead_letters: Counter[str] = field(default_factory=Counter)
     ignored: Counter[str] = field(default_factory=Counter)
+    newest: NewestTimes = field(default_factory=dict)
 
     def add(self, batch: RecordBatch, output: Output) -> None:
         self.positions[batch.topic, batch.partition] = batch.position
         self.events.update(output.events)
         self.dead_letters.update(output.dead_letters)
         self.ignored.update(output.ignored)
+        keep_newest(self.newest, output.newest)
 
 
 class Checkpointer:
@@ -198,15 +201,34 @@ class Checkpointer:
             await self._fail(_as_failure(error))
         else:
             self._ended_at = time.monotonic()
-            self._progress.committed(
-                transaction.positions,
-                events=transaction.events,
-                dead_letters=transaction.dead_letters,
-                ignored=transaction.ignored,
-                seconds=self._ended_at - started,
-            )
+            self._committed(transaction, self._ended_at - started)
         finally:
             self._commit = None
+
+    def _committed(self, transaction: _Transaction, seconds: float) -> None:
+        self._progress.committed(
+            transaction.positions,
+            events=transaction.events,
+            dead_letters=transaction.dead_letters,
+            ignored=transaction.ignored,
+            newest=transaction.newest,
+            seconds=seconds,
+        )
+        if log.isEnabledFor(logging.DEBUG):
+            positions = sorted(transaction.positions.items())
+            offsets = {f"{topic}[{partition}]": offset for (topic, partition), offset in positions}
+            generation = transaction.assignment.generation
+            counts = {
+                name: getattr(transaction, name).total() for name in ("events", "dead_letters", "ignored")
+            }
+            log.debug(
+                "checkpoint: %d events, %d dead letters, %d ignored, %.0f ms, generation %d, next offsets %s",
+                *counts.values(),
+                seconds * 1000,
+                generation,
+                " ".join(f"{place}={offset}" for place, offset in offsets.items()),
+                extra=fields(**counts, seconds=round(seconds, 6), generation=generation, offsets=offsets),
+            )
 
     async def _give_up(self, error: CheckpointFailed) -> None:
         try:

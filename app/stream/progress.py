@@ -3,8 +3,12 @@
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from app.stream.batch import NewestTimes
+from app.stream.last_events import LastEvents
 
 __all__ = ["PartitionProgress", "Phase", "Progress", "ProgressSnapshot"]
 
@@ -51,7 +55,8 @@ class ProgressSnapshot:
 
     `checkpoint_running` is how many seconds the checkpoint on its way has taken so far, None without one.
     `silence` is how many seconds ago the broker answered a fetch or took a checkpoint: a partition is not
-    fetched while much of it is still in hand.
+    fetched while much of it is still in hand. `last_events` holds the newest event time by event name and
+    root account, of what this worker has committed since it started.
     """
 
     phase: Phase
@@ -62,6 +67,7 @@ class ProgressSnapshot:
     events: dict[str, int]
     dead_letters: dict[str, int]
     ignored: dict[str, int]
+    last_events: Mapping[tuple[str, str], float]
     checkpoints: int
     checkpoint_seconds: float
     last_checkpoint_at: float | None
@@ -107,6 +113,7 @@ class Progress:
         self._events: Counter[str] = Counter()
         self._dead_letters: Counter[str] = Counter()
         self._ignored: Counter[str] = Counter()
+        self._last_events = LastEvents()
         self._checkpoints = 0
         self._checkpoint_seconds = 0.0
         self._checkpoint_began_at: float | None = None
@@ -145,6 +152,7 @@ class Progress:
         dead_letters: Counter[str],
         ignored: Counter[str],
         seconds: float,
+        newest: NewestTimes | None = None,
     ) -> None:
         """Take over what one checkpoint committed; `seconds` is how long it took."""
         with self._lock:
@@ -152,6 +160,7 @@ class Progress:
             self._events.update(events)
             self._dead_letters.update(dead_letters)
             self._ignored.update(ignored)
+            self._last_events.note(newest or {}, time.time())
             self._checkpoints += 1
             self._checkpoint_began_at = None
             self._checkpoint_seconds += seconds
@@ -182,6 +191,7 @@ class Progress:
                 events=dict(self._events),
                 dead_letters=dict(self._dead_letters),
                 ignored=dict(self._ignored),
+                last_events=self._last_events.times(),
                 checkpoints=self._checkpoints,
                 checkpoint_seconds=self._checkpoint_seconds,
                 last_checkpoint_at=self._last_checkpoint_at,

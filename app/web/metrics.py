@@ -1,6 +1,7 @@
 """`/metrics` in Prometheus's form, read from the worker's progress when it is asked for."""
 
 import platform
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
@@ -53,6 +54,7 @@ class ProgressCollector(Collector):
             for value, count in sorted(counts.items()):
                 family.add_metric([value], count)
             yield family
+        yield _last_events(snapshot.last_events)
         yield from _checkpoints(snapshot)
         yield from _partitions(snapshot.partitions)
 
@@ -82,6 +84,19 @@ def _state(snapshot: ProgressSnapshot) -> Iterator[Metric]:
         "Generation of the consumer group; -1 before joining.",
         value=snapshot.generation,
     )
+
+
+def _last_events(times: Mapping[tuple[str, str], float]) -> Metric:
+    """Absent for what this worker has not seen yet: nobody knows how old the newest event is then."""
+    family = GaugeMetricFamily(
+        "mastery_last_event_age_seconds",
+        "Seconds since Canvas sent the newest event that this worker has committed, by its event_time.",
+        labels=["event", "root_account"],
+    )
+    now = time.time()
+    for source, sent_at in sorted(times.items()):
+        family.add_metric(source, max(0.0, now - sent_at))
+    return family
 
 
 def _checkpoints(snapshot: ProgressSnapshot) -> Iterator[Metric]:

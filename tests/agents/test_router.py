@@ -309,3 +309,27 @@ def test_the_agent_reads_the_raw_topic_one_batch_at_a_time() -> None:
     (agent,) = app.agents.values()
     assert (agent.name, agent.concurrency) == ("router", 1)
     assert list(agent.get_topic_names()) == ["canvas.live-events"]
+
+
+def test_the_newest_time_of_each_event_and_root_account_is_told() -> None:
+    def event(name: str, account: str | None, time: str) -> FakeRecord:
+        (sample, *_) = (sample for sample in SAMPLES if sample.event_name == name)
+        value = json.loads(sample.raw)
+        value["metadata"] |= {"event_time": time, "root_account_uuid": account}
+        return raw(json.dumps(value).encode())
+
+    first, second = "rubric_assessed", "learning_outcome_created"
+    output = route(
+        event(first, "a", "2026-01-02T00:00:00Z"),
+        event(first, "a", "2026-01-03T00:00:00+02:00"),
+        event(first, "a", "2026-01-01T00:00:00Z"),
+        event(first, None, "2026-01-01T00:00:00Z"),
+        event(second, "a", "2025-01-01T00:00:00Z"),
+        raw(b"broken"),
+    )
+    assert output.newest == {
+        (first, "a"): datetime.fromisoformat("2026-01-02T22:00:00Z"),
+        (first, None): datetime.fromisoformat("2026-01-01T00:00:00Z"),
+        (second, "a"): datetime.fromisoformat("2025-01-01T00:00:00Z"),
+    }
+    assert (output.events, output.dead_letters) == ({first: 4, second: 1}, {"not-json": 1})

@@ -1,5 +1,6 @@
 """`mastery worker` and `faust -A app.main worker` as a person starts them, when not all is in order."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -156,3 +157,22 @@ def test_signals_for_debugging_tell_no_values_and_stop_nothing(
         assert worker.ready
         worker.terminate()
         assert worker.wait() == 0, worker.log
+
+
+def test_as_json_every_line_is_json_the_last_one_too(topics: Settings, tmp_path: Path) -> None:
+    as_json = {"MASTERY_LOG_FORMAT": "json"}
+    with WorkerProcess(topics, tmp_path, variables=as_json) as worker:
+        worker.wait_ready()
+        worker.terminate()
+        assert worker.wait() == 0, worker.log
+        lines = [json.loads(line) for line in worker.log_file.read_text().splitlines()]
+    assert [line["level"] for line in lines] == ["INFO"] * 3, lines
+    assert lines[0]["group"] == topics.group_id
+    assert len(lines[1]["offsets"]) == topics.partitions
+    assert (lines[2]["events"], lines[2]["checkpoints"]) == (0, 0)
+    failed = run_worker(topics, **as_json, MASTERY_PARTITIONS="8")
+    assert failed.returncode == 1
+    (line,) = map(json.loads, failed.stderr.splitlines())
+    assert line["level"] == "CRITICAL"
+    assert "partitions" in line["message"]
+    assert line["hint"]

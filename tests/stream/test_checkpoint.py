@@ -1,6 +1,8 @@
 import asyncio
+import logging
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -403,6 +405,44 @@ def test_progress_counts_only_what_was_committed(setup: Setup) -> None:
     seen = setup.progress.snapshot()
     assert (setup.counted, seen.checkpoints, seen.last_checkpoint_seconds) == (3, 1, 0.5)
     assert seen.partitions[0].committed == 3
+
+
+def test_the_newest_event_is_noted_when_it_is_committed(setup: Setup) -> None:
+    assignment = assignment_of(1)
+    setup.open(assignment)
+    for start, day in enumerate((2, 1)):
+        batch = make_batch(assignment, 0, start)
+        output = output_of(batch)
+        output.newest["rubric_assessed", "account"] = datetime(2026, 1, day, tzinfo=UTC)
+        setup.loop.start(setup.checkpointer.write(batch, output))
+    assert setup.progress.snapshot().last_events == {}
+    setup.loop.do_job()
+    setup.loop.settle(1.0)
+    setup.loop.do_job()
+    newest = {("rubric_assessed", "account"): datetime(2026, 1, 2, tzinfo=UTC).timestamp()}
+    assert setup.progress.snapshot().last_events == newest
+
+
+def test_a_checkpoint_is_one_line_of_the_log_and_only_at_debug(
+    setup: Setup, caplog: pytest.LogCaptureFixture
+) -> None:
+    assignment = assignment_of(7)
+    setup.open(assignment)
+    with caplog.at_level(logging.INFO, "app"):
+        setup.write(make_batch(assignment, 0, 0, size=3))
+        setup.loop.do_job()
+    assert not caplog.records
+    with caplog.at_level(logging.DEBUG, "app"):
+        setup.write(make_batch(assignment, 0, 3, size=2))
+        setup.write(make_batch(assignment, 1, 0))
+        setup.loop.settle(0.5)
+        setup.loop.do_job()
+    (line,) = caplog.records
+    assert line.getMessage() == (
+        "checkpoint: 3 events, 0 dead letters, 0 ignored, 0 ms, generation 7, next offsets raw[0]=5 raw[1]=1"
+    )
+    told = line.__dict__["fields"]
+    assert (told["events"], told["offsets"]) == (3, {"raw[0]": 5, "raw[1]": 1})
 
 
 def test_close_aborts_what_is_open(setup: Setup) -> None:

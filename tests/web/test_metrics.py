@@ -1,5 +1,6 @@
 import time
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -44,6 +45,7 @@ def commit(progress, **counts):
         dead_letters=Counter(counts.get("dead_letters", {})),
         ignored=Counter(counts.get("ignored", {})),
         seconds=0.25,
+        newest=counts.get("newest"),
     )
 
 
@@ -97,6 +99,18 @@ def test_phase_is_exactly_one(client, progress):
             phase: float(phase is current) for phase in Phase
         }
         assert found["mastery_ready",] == float(current is Phase.RUNNING)
+
+
+def test_age_of_the_newest_event_by_event_and_root_account(client, progress):
+    name = "mastery_last_event_age_seconds"
+    assert not [key for key in samples(client) if key[0] == name]
+    hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    commit(progress, newest={("rubric_assessed", "one"): hour_ago, ("rubric_assessed", None): hour_ago})
+    commit(progress, newest={("rubric_assessed", None): datetime.now(UTC) + timedelta(hours=1)})
+    found = {key[1:]: value for key, value in samples(client).items() if key[0] == name}
+    assert found.keys() == {("one", "rubric_assessed"), ("-", "rubric_assessed")}
+    assert 3600 <= found["one", "rubric_assessed"] < 3660
+    assert 0 <= found["-", "rubric_assessed"] < 60
 
 
 def test_what_runs_and_what_it_uses(client):
