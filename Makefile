@@ -1,17 +1,11 @@
 # The verbs of the project. Works with GNU make 3.81 (macOS) and newer.
-SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-VENV   := .venv
-BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
+BIN    := .venv/bin
 # Arguments for the command behind a verb: make demo ARGS=--exit
 ARGS   ?=
-# The newest Python that works here, unless given: make install PYTHON=/path/to/python3.12. A name on the PATH proves
-# little (version managers leave shims), so each is run once.
-PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
-	"$$p" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null \
-	&& echo "$$p" && break; done)
+# A Python 3.11 to 3.14 for .venv; scripts/make-venv looks for one unless given: make install PYTHON=/path/to/python3.12
+PYTHON ?=
 
 .PHONY: help install demo lint format test test-kafka bench lock
 
@@ -20,15 +14,8 @@ help: ## Say what the verbs do
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' \
 		| while IFS='|' read -r verb what; do printf '%-13s %s\n' "$$verb" "$$what"; done
 
-install: $(STAMP) ## Make .venv with the locked packages and this project in it
-
-$(STAMP): requirements.lock pyproject.toml
-	@if [ -z "$(PYTHON)" ]; then echo "error: no Python 3.11 to 3.14 found; give one: make install PYTHON=..." >&2; exit 1; fi
-	@if [ -x $(BIN)/python ]; then echo "bringing $(VENV) up to date"; \
-		else echo "making $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(VENV); fi
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@
+install: ## Make .venv with the locked packages and this project in it
+	@scripts/install "$(PYTHON)"
 
 demo: install ## Show the whole way of sample events on an embedded broker (Ctrl-C ends it; ARGS=--exit)
 	@exec $(BIN)/mastery demo $(ARGS)
@@ -53,7 +40,7 @@ bench: install ## Measure this router and its peers on real Kafka (minutes)
 	$(BIN)/python -m bench.fanout $(ARGS)
 
 lock: ## Resolve the dependencies anew and write requirements.lock
-	@rm -rf .cache/lock && $(PYTHON) -m venv .cache/lock
+	@rm -rf .cache/lock && mkdir -p .cache && scripts/make-venv .cache/lock "$(PYTHON)"
 	@.cache/lock/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	@.cache/lock/bin/python -m pip install --quiet --disable-pip-version-check --group dev .
 	@{ sed -n '/^#/p' requirements.lock; .cache/lock/bin/python -m pip freeze --exclude mastery-stream; } > .cache/requirements.lock
