@@ -48,7 +48,8 @@ class Machine:
         site = self.programs.parent / f"site-{name}"
         site.mkdir()
         site.joinpath("sitecustomize.py").write_text(
-            f"import sys\nsys.version_info = ({version.replace('.', ', ')}, 0)\nsys.modules[{lacks!r}] = None\n"
+            f"import sys\nsys.version_info = {tuple(map(int, version.split('.')))}\n"
+            f"sys.modules[{lacks!r}] = None\n"
         )
         self.program(
             name,
