@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app import __version__
 from app.agents.router import Route, Router
 from app.checks import lock_state_dir, retry_until, run_checks
 from app.errors import MasteryError
@@ -14,6 +15,7 @@ from app.events.errors import ErrorKind
 from app.events.keys import key_function
 from app.events.names import DOCUMENTED_EVENTS
 from app.kafka import BrokerUnreachable, client_config
+from app.logs import fields
 from app.schemas.contract import Contract, load_contract
 from app.schemas.encoder import compile_encoder
 from app.schemas.models import build_models
@@ -105,8 +107,17 @@ class Worker:
             client_config(settings), transactional_id, max_batch_bytes=settings.max_message_bytes
         )
         producer.init()
-        log.info("web server on http://%s, schemas: %s", web.address, ids.mode)
-        return _Delivery(producer, StableOffsets(client_config(settings), settings.group_id))
+        log.info(
+            "mastery-stream %s: group %s, raw topic %s, transactional id %s, schemas: %s, web server on http://%s",
+            __version__,
+            settings.group_id,
+            settings.raw_topic_name,
+            transactional_id,
+            ids.mode,
+            web.address,
+            extra=fields(version=__version__, group=settings.group_id, transactional_id=transactional_id),
+        )
+        return _Delivery(producer, _stable_offsets(settings, contract))
 
 
 def build_router(settings: Settings, contract: Contract, ids: SchemaIds) -> Router:
@@ -123,6 +134,16 @@ def build_router(settings: Settings, contract: Contract, ids: SchemaIds) -> Rout
         routes,
         dead_letter_topic=settings.dead_letter_topic,
         max_message_bytes=settings.max_message_bytes,
+    )
+
+
+def _stable_offsets(settings: Settings, contract: Contract) -> StableOffsets:
+    typed = [settings.typed_topic(name) for name in contract.events]
+    return StableOffsets(
+        client_config(settings),
+        settings.group_id,
+        inputs=[settings.raw_topic_name],
+        outputs=[*typed, settings.dead_letter_topic],
     )
 
 

@@ -9,6 +9,7 @@ __all__ = [
     "GroupRefused",
     "OffsetBeyondEnd",
     "OffsetWentBack",
+    "OffsetsForgotten",
     "OutOfOrder",
     "ProducerFenced",
     "StreamError",
@@ -42,6 +43,10 @@ class TakeOverFailed(StreamError):
 
 class OffsetBeyondEnd(StreamError):
     """A committed offset lies beyond the end of its partition: the topic was made anew."""
+
+
+class OffsetsForgotten(StreamError):
+    """The group has no offsets any more, although it has written: all of it would be written again."""
 
 
 class OffsetWentBack(StreamError):

@@ -9,6 +9,7 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 
 from app.coordinator import COORDINATOR_AWAY
 from app.stream.errors import OffsetBeyondEnd, TakeOverFailed
+from app.stream.lost_offsets import require_first_start
 
 __all__ = ["StableOffsets", "log_deleted_unread"]
 
@@ -54,9 +55,22 @@ class StableOffsets:
     aiokafka does not ask for stable offsets (KIP-447): it would return the one before a transaction that is
     about to be committed, and the next owner would process those records a second time. librdkafka waits for
     the transaction's end.
+
+    `inputs` and `outputs` are all topics that the group reads and writes, see `require_first_start`; without
+    outputs, a group that has no commits is a new one.
     """
 
-    def __init__(self, config: Mapping[str, Any], group_id: str) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        group_id: str,
+        *,
+        inputs: Iterable[str] = (),
+        outputs: Iterable[str] = (),
+    ) -> None:
+        self._group_id = group_id
+        self._inputs = tuple(inputs)
+        self._outputs = tuple(outputs)
         self._config = {
             **config,
             "group.id": group_id,
@@ -78,6 +92,7 @@ class StableOffsets:
 
         Raises:
             OffsetBeyondEnd: the topic was deleted and made anew under the group's commits.
+            OffsetsForgotten: the group has no commits any more, but its outputs hold records.
             TakeOverFailed: the broker did not answer.
         """
         wanted = [TopicPartition(topic, partition) for topic, partition in partitions]
@@ -99,6 +114,8 @@ class StableOffsets:
         consumer = Consumer(self._config)
         try:
             committed = consumer.committed(wanted, timeout=_TIMEOUT)
+            if self._outputs and all(entry.offset == OFFSET_INVALID for entry in committed):
+                require_first_start(consumer, self._group_id, self._inputs, self._outputs, timeout=_TIMEOUT)
             return {(entry.topic, entry.partition): self._position(consumer, entry) for entry in committed}
         finally:
             consumer.close()
