@@ -191,12 +191,13 @@ class Settings(BaseSettings):
     )
     web_token: Annotated[SecretStr, AfterValidator(check_web_token)] | None = Field(
         default=None,
-        description="Token that guards the worker's web server apart from /health; needed where other machines "
-        "reach it. Sent as `Authorization: Bearer`, or as the password of a login.",
+        description="Token that guards the worker's web server apart from /health; needed where other "
+        "machines reach it. Sent as `Authorization: Bearer`, or as the password of a login.",
     )
     web_token_file: Annotated[Path, AfterValidator(_absolute)] | None = Field(
         default=None,
-        description="File that holds that token instead, read when a worker starts; `mastery web-token` makes one.",
+        description="File that holds that token instead, read when a worker starts; `mastery web-token` "
+        "makes one.",
     )
     security_protocol: Annotated[SecurityProtocol, BeforeValidator(_upper)] = Field(
         default=SecurityProtocol.PLAINTEXT,

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 
 import uvicorn
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -16,6 +17,7 @@ from app.errors import MasteryError
 from app.schemas.known import SchemaCatalogue
 from app.settings import Settings
 from app.stream.progress import Progress
+from app.web.auth import RequireToken, read_token, require_token_for
 from app.web.health import health_routes
 from app.web.metrics import metrics_route
 from app.web.registry import registry_app
@@ -42,6 +44,9 @@ class WebServer:
     Start it first of all, so that health answers from the first second; the schemas may come later, by
     `serve_schemas`. Until then `/registry` answers 503. `expected` names the label values that counters start
     with (see `ProgressCollector`).
+
+    Where a token is set, everything but `/health` wants it. Where other machines reach the address, one must
+    be set.
     """
 
     def __init__(
@@ -54,7 +59,8 @@ class WebServer:
     ) -> None:
         self._settings = settings
         self._schemas = schema_catalogue
-        self._app = _application(progress, lambda: self._schemas, expected)
+        self._progress = progress
+        self._expected = expected
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
         self._address: tuple[str, int] | None = None
@@ -84,13 +90,18 @@ class WebServer:
         self._schemas = catalogue
 
     def start(self) -> None:
-        """Listen, and return when requests are answered. Raises `PortInUse` or `AddressUnusable`."""
+        """Listen, and return when requests are answered.
+
+        Raises PortInUse, AddressUnusable, WebTokenMissing or WebTokenUnusable.
+        """
         if self._thread is not None:
             raise RuntimeError("the web server is started already")
-        listener = _listen(self._settings.web_host, self._settings.web_port)
+        token = read_token(self._settings)
+        listener = _listen(self._settings.web_host, self._settings.web_port, token)
         self._address = listener.getsockname()[:2]
         answering = threading.Event()
-        self._server = _Server(self._app, answering)
+        app = _application(self._progress, lambda: self._schemas, self._expected, token)
+        self._server = _Server(app, answering)
         # A daemon: a process that ends without stop() must not hang on its web server.
         self._thread = threading.Thread(target=self._server.run, args=([listener],), name="web", daemon=True)
         self._thread.start()
@@ -133,12 +144,13 @@ class _Server(uvicorn.Server):
         self._answering.set()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, token: SecretStr | None) -> socket.socket:
     """Bind now, in the caller's thread: what is wrong with the address is the caller's to know."""
     try:
         family, _, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
+        require_token_for(host, str(address[0]), token)
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
@@ -156,15 +168,18 @@ def _application(
     progress: Progress,
     schemas: Callable[[], SchemaCatalogue | None],
     expected: Mapping[str, Iterable[str]] | None,
+    token: SecretStr | None,
 ) -> Starlette:
-    return Starlette(
-        routes=[
-            Route("/", _index, methods=["GET"]),
-            Mount("/health", routes=health_routes(progress)),
-            metrics_route(progress, expected),
-            Mount("/registry", app=registry_app(schemas)),
-        ]
-    )
+    health = Mount("/health", routes=health_routes(progress))
+    routes = [
+        Route("/", _index, methods=["GET"]),
+        metrics_route(progress, expected),
+        Mount("/registry", app=registry_app(schemas)),
+    ]
+    if token is None:
+        return Starlette(routes=[health, *routes])
+    # Below the guard stands all that is not health, paths that do not exist included.
+    return Starlette(routes=[health, Mount("/", app=RequireToken(Starlette(routes=routes), token))])
 
 
 async def _index(_: Request) -> Response:

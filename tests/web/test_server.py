@@ -60,7 +60,7 @@ def test_a_port_in_use_is_one_line_with_a_way_out(progress):
 
 @pytest.mark.parametrize("host", ["host.invalid", "192.0.2.1"])
 def test_an_address_that_is_not_of_this_machine_is_refused(progress, host):
-    server = WebServer(Settings(web_host=host, web_port=0), progress)
+    server = WebServer(Settings(web_host=host, web_port=0, web_token="x" * 16), progress)
     with pytest.raises(AddressUnusable, match="cannot listen on") as caught:
         server.start()
     assert "MASTERY_WEB_HOST" in caught.value.hint
