@@ -5,6 +5,7 @@ from app.errors import MasteryError
 __all__ = [
     "CheckpointFailed",
     "CheckpointStuck",
+    "FetchRefused",
     "GroupMetadataMismatch",
     "GroupRefused",
     "OffsetBeyondEnd",
@@ -51,6 +52,10 @@ class OffsetsForgotten(StreamError):
 
 class OffsetWentBack(StreamError):
     """A partition delivered a record below the position that was asked for."""
+
+
+class FetchRefused(StreamError):
+    """The broker does not hand out records of the input, for a reason that does not pass by itself."""
 
 
 class GroupRefused(StreamError):

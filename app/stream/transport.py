@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from aiokafka.structs import TopicPartition
 from faust.transport import base
 from faust.transport.drivers import aiokafka as driver
@@ -22,7 +22,7 @@ from typing_extensions import override
 
 from app.stream.batch import Assignment, RawRecord, RecordBatch
 from app.stream.consumer_thread import BatchConsumerThread
-from app.stream.errors import OffsetWentBack, StreamError
+from app.stream.errors import FetchRefused, OffsetWentBack, StreamError
 from app.stream.membership import require_membership
 from app.stream.offsets import log_deleted_unread
 
@@ -158,6 +158,8 @@ class BatchConsumer(driver.Consumer):
         try:
             partitions = {TP(topic, partition) for topic, partition in assignment.partitions}
             return cast(Mapping[TP, list[RawRecord]], await self._thread.getmany(partitions, _FETCH_TIMEOUT))
+        except KafkaError as error:
+            raise _refused(error, {topic for topic, _ in assignment.partitions}) from error
         finally:
             self._not_fetching.set()
 
@@ -250,6 +252,23 @@ class BatchConsumer(driver.Consumer):
     @override
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Nothing to do: lag is in the metrics, and a stuck stream makes readiness red."""
+
+
+def _refused(error: KafkaError, topics: set[str]) -> FetchRefused:
+    """Put what aiokafka keeps for its caller into words; what passes by itself it does not hand on."""
+    if isinstance(error, TopicAuthorizationFailedError):
+        topics = {str(topic) for topic in error.args if topic in topics} or topics
+        granted = " ".join(f"--topic {topic}" for topic in sorted(topics))
+        hint = (
+            f"grant Read on topic {', '.join(sorted(topics))}: kafka-acls --bootstrap-server ... --add"
+            f" --allow-principal User:... --operation Read {granted}"
+        )
+    else:
+        hint = "start the worker again: it checks what it needs; else look at the broker's log"
+    return FetchRefused(
+        f"the broker does not hand out records of {', '.join(sorted(topics))}: {type(error).__name__}",
+        hint=hint,
+    )
 
 
 class NoProducer(driver.Producer):

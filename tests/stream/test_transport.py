@@ -5,6 +5,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from aiokafka.errors import CorruptRecordException, TopicAuthorizationFailedError
 from aiokafka.structs import TopicPartition
 from confluent_kafka import Producer
 from faust.types import TP
@@ -13,7 +14,7 @@ from app.stream.application import StreamApp
 from app.stream.batch import Assignment, Output
 from app.stream.checkpoint import Checkpointer
 from app.stream.consumer_thread import BatchConsumerThread
-from app.stream.errors import OffsetWentBack
+from app.stream.errors import FetchRefused, OffsetWentBack
 from app.stream.progress import Phase, Progress
 from app.stream.transport import BatchConsumer, NoProducer
 from tests.stream.copying import CopyingWorker, Scene
@@ -382,6 +383,31 @@ async def test_an_offset_below_the_position_ends_the_stream(worker: Worker) -> N
     assert isinstance(error, OffsetWentBack)
     assert "raw partition 0 delivered offset 9, below the position 10" in str(error)
     assert worker.delivered == []
+
+
+@pytest.mark.parametrize(
+    ("refusal", "advice"),
+    [
+        (TopicAuthorizationFailedError("raw"), "grant Read on topic raw: kafka-acls"),
+        (CorruptRecordException("Invalid CRC"), "look at the broker's log"),
+    ],
+)
+def test_a_refused_fetch_ends_the_stream_with_one_line(refusal: Exception, advice: str) -> None:
+    @run
+    async def test(worker: Worker) -> None:
+        await worker.assign(3)
+        await worker.consumer.take_over()
+        reading = worker.reading()
+        fetch = await worker.fetch()
+        worker.app.fail = mock.Mock()
+        fetch.set_exception(refusal)
+        await asyncio.wait_for(reading, 5.0)
+        (error,) = worker.app.fail.call_args.args
+        assert isinstance(error, FetchRefused)
+        assert str(error) == f"the broker does not hand out records of raw: {type(refusal).__name__}"
+        assert advice in error.hint
+
+    test()
 
 
 @run
