@@ -118,6 +118,20 @@ class TransactionalProducer:
         except KafkaException as error:
             raise _failure("produce", error) from error
 
+    def produce_one(self, *record: Any) -> None:
+        """Hand one record over, given as positional arguments of confluent_kafka's `Producer.produce`.
+
+        Raises CheckpointFailed when it was not taken.
+        """
+        try:
+            try:
+                self._producer.produce(*record)
+            except BufferError:
+                self._produce_when_room(*record)
+            self._producer.poll(0)
+        except KafkaException as error:
+            raise _failure("produce", error) from error
+
     def commit(self, positions: Mapping[tuple[str, int], int], group_metadata: bytes) -> None:
         """Commit the open transaction with the input's positions. Blocks; 30-60 ms on a broker at rest.
 
