@@ -6,7 +6,7 @@ from types import FrameType
 
 import click
 
-from app.embedded.broker import EmbeddedBroker, EmbeddedBrokerError
+from app.embedded.broker import DEFAULT_PORT, EmbeddedBroker, EmbeddedBrokerError
 
 __all__ = ["broker"]
 
@@ -16,7 +16,7 @@ __all__ = ["broker"]
     "--port",
     type=click.IntRange(0, 65535),
     default=None,
-    help="Port on 127.0.0.1; 0 takes any free one.  [default: 9092, else a free one]",
+    help="Port on 127.0.0.1; 0 takes any free one.  [default: 9092, else the next free one]",
 )
 def broker(port: int | None) -> None:
     """Run the embedded Kafka broker until Ctrl-C.
@@ -32,6 +32,11 @@ def broker(port: int | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     with EmbeddedBroker(port=port) as running:
+        if port is None and not running.bootstrap.endswith(f":{DEFAULT_PORT}"):
+            click.echo(
+                f"port {DEFAULT_PORT} is in use, so this is another: MASTERY_BROKER={running.bootstrap}",
+                err=True,
+            )
         click.echo(f"bootstrap: {running.bootstrap}")
         while not stopped.wait(0.2):
             if not running.running:

@@ -28,6 +28,8 @@ __all__ = ["DEFAULT_PORT", "EmbeddedBroker", "EmbeddedBrokerError", "free_port"]
 DEFAULT_PORT = 9092
 _HOST = "127.0.0.1"
 _START_TRIES = 5
+# So many ports from the default one on are tried: what is near is easily remembered.
+_NEAR = 100
 
 
 class EmbeddedBrokerError(MasteryError):
@@ -37,7 +39,8 @@ class EmbeddedBrokerError(MasteryError):
 class EmbeddedBroker:
     """A broker in a child process on 127.0.0.1 that ends with this process at the latest.
 
-    `port` None takes 9092, else a free one; 0 takes a free one. A given port that is in use is an error.
+    `port` None takes 9092, else the next free one above it; 0 takes any free one. A given port that is in use
+    is an error.
     `log_file` gets what the broker prints (None: kept for error messages only). `start_timeout` in seconds.
     """
 
@@ -174,13 +177,14 @@ def _broker_process(binary: Path, port: int, cluster_id: str, log_file: Path | N
 def _choose_port(wanted: int | None) -> int:
     if wanted == 0:
         return free_port()
-    if _is_free(wanted or DEFAULT_PORT):
-        return wanted or DEFAULT_PORT
-    if wanted is not None:
-        raise EmbeddedBrokerError(
-            f"port {wanted} is in use", hint="Choose another one with --port, or 0 for any free port."
-        )
-    return free_port()
+    if wanted is None:
+        near = range(DEFAULT_PORT, DEFAULT_PORT + _NEAR)
+        return next((port for port in near if _is_free(port)), None) or free_port()
+    if _is_free(wanted):
+        return wanted
+    raise EmbeddedBrokerError(
+        f"port {wanted} is in use", hint="Choose another one with --port, or 0 for any free port."
+    )
 
 
 def _is_free(port: int) -> bool:

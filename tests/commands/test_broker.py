@@ -3,6 +3,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,29 @@ def test_port_in_use_is_one_line_and_no_traceback() -> None:
     assert done.stdout == ""
     assert done.stderr.startswith(f"error: port {port} is in use\n  -> ")
     assert "Traceback" not in done.stderr
+
+
+def test_the_usual_port_in_use_means_the_next_one_and_is_said(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):  # in use already: as well
+            taken.bind(("127.0.0.1", 9092))
+            taken.listen()
+        with subprocess.Popen(
+            COMMAND,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=CHECKOUT,
+            env=os.environ | {"HOME": str(tmp_path)},
+        ) as process:
+            assert process.stdout is not None
+            address = process.stdout.readline().strip().partition(": ")[2]
+            process.terminate()
+            err = process.communicate(timeout=10.0)[1]
+    assert 9092 < int(address.rpartition(":")[2]) < 9192
+    assert err == f"port 9092 is in use, so this is another: MASTERY_BROKER={address}\n"
+    assert list(tmp_path.iterdir()) == []  # nothing in the home folder
 
 
 def test_the_broker_dying_by_itself_ends_the_command_with_an_error() -> None:

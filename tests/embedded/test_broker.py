@@ -3,13 +3,15 @@ import socket
 import stat
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient
 
 from app.embedded import broker as module
-from app.embedded.broker import EmbeddedBroker, EmbeddedBrokerError, free_port
+from app.embedded.broker import EmbeddedBroker, EmbeddedBrokerError
+from tests.support.ports import stable_port
 from tests.support.records import create_topic, produce, read_all
 
 CHECKOUT = Path(__file__).parents[2]
@@ -65,12 +67,35 @@ def test_a_given_port_in_use_is_an_error_that_says_so() -> None:
     assert "--port" in caught.value.hint
 
 
-def test_without_a_wish_it_takes_the_usual_port_or_else_a_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = free_port()
+def test_without_a_wish_it_takes_the_usual_port_or_the_next_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = _first_of_free(3)
     monkeypatch.setattr(module, "DEFAULT_PORT", usual)
-    with EmbeddedBroker() as first, EmbeddedBroker() as second:
+    with (
+        EmbeddedBroker() as first,
+        socket.create_server(("127.0.0.1", usual + 1)),
+        EmbeddedBroker() as second,
+    ):
         assert first.bootstrap == f"127.0.0.1:{usual}"
-        assert second.bootstrap != first.bootstrap
+        assert second.bootstrap == f"127.0.0.1:{usual + 2}"
+
+
+def test_without_a_free_port_nearby_it_takes_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_is_free", lambda _port: False)
+    with EmbeddedBroker() as broker:
+        assert int(broker.bootstrap.partition(":")[2]) not in range(9092, 9192)
+
+
+def _first_of_free(count: int) -> int:
+    """The first of so many free ports in a row."""
+    while True:
+        first = stable_port()
+        with ExitStack() as probes:
+            try:
+                for port in range(first, first + count):
+                    probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return first
 
 
 def test_another_broker_on_the_port_is_not_taken_for_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
