@@ -51,6 +51,8 @@ class LazyGroup(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
+        if sys.platform == "win32":  # said here: not all that the commands import can be had there
+            raise MasteryError("mastery does not run on Windows itself", hint="use WSL2 (wsl --install)")
         module = import_module(f"app.commands.{entry.module}")
         command: click.Command = getattr(module, entry.module)
         return command

@@ -182,7 +182,10 @@ class Settings(BaseSettings):
     )
     web_host: str = Field(default="127.0.0.1", description="Address the worker's web server listens on.")
     web_port: int = Field(
-        default=6066, ge=0, le=65535, description="Port of the worker's web server; 0 takes a free one."
+        default=6066,
+        ge=0,
+        le=65535,
+        description="Port of the worker's web server; 0 takes any free one. Unset and in use: the next one.",
     )
     web_advertised_url: HttpUrl | None = Field(
         default=None,

@@ -54,6 +54,20 @@ def test_version():
     assert mastery("--version").stdout == f"mastery, version {app.__version__}\n"
 
 
+@pytest.mark.parametrize("arguments", [["worker"], ["demo", "--exit"], ["status"]])
+def test_windows_is_told_about_wsl2(arguments):
+    # What Windows lacks is not there either; click is loaded first, for its own look at the platform.
+    code = (
+        "import sys, click\nsys.platform = 'win32'\nsys.modules['fcntl'] = None\n"
+        f"from app.cli import main\nmain({arguments})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: mastery does not run on Windows itself\n  -> use WSL2 (wsl --install)\n"
+
+
 def test_unknown_command_is_a_wrong_call():
     done = mastery("frobnicate")
     assert done.returncode == 2

@@ -1,6 +1,7 @@
 """The worker's web server, in a thread and an event loop of its own: it answers while the stream works."""
 
 import errno
+import logging
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -28,6 +29,10 @@ __all__ = ["AddressUnusable", "PortInUse", "WebServer"]
 _GRACE_SECONDS = 2
 _START_SECONDS = 10.0
 _BACKLOG = 128
+# So many ports from the default one on are tried: more workers than that on one machine choose theirs.
+_NEAR = 100
+
+log = logging.getLogger(__name__)
 
 
 class PortInUse(MasteryError):
@@ -90,14 +95,14 @@ class WebServer:
         self._schemas = catalogue
 
     def start(self) -> None:
-        """Listen, and return when requests are answered.
+        """Listen, and return when requests are answered. Taken, the default port means the next free one.
 
         Raises PortInUse, AddressUnusable, WebTokenMissing or WebTokenUnusable.
         """
         if self._thread is not None:
             raise RuntimeError("the web server is started already")
         token = read_token(self._settings)
-        listener = _listen(self._settings.web_host, self._settings.web_port, token)
+        listener = _listen_nearby(self._settings, token)
         self._address = listener.getsockname()[:2]
         answering = threading.Event()
         app = _application(self._progress, lambda: self._schemas, self._expected, token)
@@ -142,6 +147,21 @@ class _Server(uvicorn.Server):
         """Start as uvicorn does, then say so."""
         await super().startup(sockets=sockets)
         self._answering.set()
+
+
+def _listen_nearby(settings: Settings, token: SecretStr | None) -> socket.socket:
+    """Listen where the settings say; without a port in them, on the default one or the next free one."""
+    first = settings.web_port
+    chosen = "web_port" in settings.model_fields_set
+    for port in () if chosen else range(first, first + _NEAR):
+        try:
+            listener = _listen(settings.web_host, port, token)
+        except PortInUse:
+            continue
+        if port != first:
+            log.warning("port %d is in use, so the web server takes %d", first, port)
+        return listener
+    return _listen(settings.web_host, first, token)
 
 
 def _listen(host: str, port: int, token: SecretStr | None) -> socket.socket:

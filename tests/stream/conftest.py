@@ -13,16 +13,21 @@ _AT_A_TIME = 6
 _PATIENCE = 110.0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def runs(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Future[Any]]]:
-    """Start what the modules' `SCENARIOS` (test name -> function of a Scene) say, for each chosen test."""
+    """Start what the module's `SCENARIOS` (test name -> function of a Scene) say, for each chosen test.
+
+    The module's and no more: other modules run in other processes at the same time.
+    """
     started: dict[str, Future[Any]] = {}
     with ThreadPoolExecutor(_AT_A_TIME) as executor:
         for item in request.session.items:
-            scenario = getattr(item.module, "SCENARIOS", {}).get(item.originalname)
-            if scenario is None or "outcome" not in item.fixturenames:
+            if item.module is not request.module or "outcome" not in item.fixturenames:
+                continue
+            scenario = item.module.SCENARIOS.get(item.originalname)
+            if scenario is None:
                 continue
             real = item.get_closest_marker("kafka") is not None
             folder = tmp_path_factory.mktemp("copying")

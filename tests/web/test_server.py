@@ -1,3 +1,4 @@
+import contextlib
 import socket
 import threading
 import time
@@ -56,6 +57,22 @@ def test_a_port_in_use_is_one_line_with_a_way_out(progress):
             WebServer(Settings(web_port=port), progress).start()
     assert str(caught.value) == f"port {port} on 127.0.0.1 is in use by another process"
     assert "MASTERY_WEB_PORT" in caught.value.hint
+
+
+def test_the_default_port_in_use_means_the_next_free_one_and_is_said(progress, caplog):
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):  # in use already: as well
+            taken.bind(("127.0.0.1", 6066))
+            taken.listen()
+        server = WebServer(Settings(), progress)
+        server.start()
+        try:
+            assert 6066 < server.port < 6166
+            assert httpx.get(f"{server.url}/health/live").status_code == 200
+        finally:
+            server.stop()
+    assert caplog.messages == [f"port 6066 is in use, so the web server takes {server.port}"]
 
 
 @pytest.mark.parametrize("host", ["host.invalid", "192.0.2.1"])
