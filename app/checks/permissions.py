@@ -13,9 +13,9 @@ from app.checks.errors import PermissionMissing
 from app.coordinator import COORDINATOR_AWAY
 from app.kafka import BrokerUnreachable, broker_failure
 from app.settings import Settings
-from app.topics import Catalogue
+from app.topics import Catalogue, TopicSpec
 
-__all__ = ["Grant", "Granted", "ask", "needed", "permission_missing"]
+__all__ = ["Grant", "Granted", "ask", "is_ours", "needed", "permission_missing"]
 
 # Those of the catalogue's writers and readers that are this process.
 _OURS = {"router", "worker"}
@@ -65,6 +65,11 @@ def needed(settings: Settings, catalogue: Catalogue) -> list[Grant]:
         if _OURS.intersection(spec.writers):
             grants.append(Grant("Write", "topic", name))
     return [*grants, Grant("Read", "group", settings.group_id)]
+
+
+def is_ours(spec: TopicSpec) -> bool:
+    """Return whether a worker reads or writes the topic."""
+    return bool(_OURS.intersection((*spec.readers, *spec.writers)))
 
 
 def ask(connection: Connection, settings: Settings, grants: Iterable[Grant]) -> Granted:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from app.checks.broker import Connection, connect
-from app.checks.permissions import ask, needed, permission_missing
+from app.checks.permissions import ask, is_ours, needed, permission_missing
 from app.checks.transactions import probe_transactions
 from app.checks.waiting import retry_until
 from app.settings import Settings
-from app.topics import Catalogue, TopicAdmin, plan, require_usable
+from app.topics import Catalogue, TopicAdmin, TopicState, plan, require_usable
 
 __all__ = ["CheckReport", "CheckResult", "run_checks"]
 
@@ -71,8 +71,13 @@ def run_checks(
         lambda: _permissions(settings, catalogue, connection, transactional_id),
         lambda told: "" if told else "this broker does not tell who may do what",
     )
-    passed("topics", lambda: require_usable(plan(catalogue, TopicAdmin(settings))))
+    passed("topics", lambda: require_usable(_ours(catalogue, settings)))
     return CheckReport(tuple(results))
+
+
+def _ours(catalogue: Catalogue, settings: Settings) -> list[TopicState]:
+    """Return the state of the topics that a worker uses: of others it need not even know."""
+    return [state for state in plan(catalogue, TopicAdmin(settings)) if is_ours(state.spec)]
 
 
 def _permissions(

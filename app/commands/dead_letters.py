@@ -1,64 +1,38 @@
-"""`mastery dead-letters`: what could not be understood, and why."""
+"""`mastery dead-letters`: what could not be understood, why, and sending it again."""
 
+import functools
 import heapq
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from app.commands.letters import (
+    none_text,
+    origin,
+    print_counts,
+    print_plan,
+    print_totals,
+    raw_text,
+    summary,
+    went,
+)
 from app.commands.output import print_json, print_table
-from app.deadletter import DeadLetter, parse_headers
-from app.errors import MasteryError
-from app.reader import REQUEST_TIMEOUT, Record, TopicReader, find_topic, topic_partitions
-from app.settings import Settings, load_settings
-from app.values import plain, plain_bytes, timestamp_text
+from app.reader import TopicMissing, topic_partitions
+from app.replay.letters import Place, letter_at, place_text, read_letters
+from app.replay.marks import Marks, read_marks
+from app.replay.plan import make_plan, oldest_kept
+from app.replay.replayer import Replayer
+from app.replay.selection import Selection, parse_since
+from app.settings import load_settings
+from app.values import plain
 
-__all__ = ["NoSuchDeadLetter", "dead_letters"]
+__all__ = ["dead_letters"]
 
-
-class NoSuchDeadLetter(MasteryError):
-    """No dead letter stands at that place."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Letter:
-    """A record of the dead-letter topic; `why` is None when something else than a worker wrote it."""
-
-    record: Record
-    why: DeadLetter | None
-
-    @property
-    def place(self) -> str:
-        return f"{self.record.partition}:{self.record.offset}"
-
-    @property
-    def kind(self) -> str:
-        return self.why.kind if self.why else "unknown"
-
-    @property
-    def event_name(self) -> str | None:
-        """The event's name, where the raw bytes still tell it: a broken record promises nothing."""
-        value = plain(self.record.value)
-        if not isinstance(value, dict):
-            return None
-        metadata = value.get("metadata") or value.get("attributes")
-        name = metadata.get("event_name") if isinstance(metadata, dict) else None
-        return name if isinstance(name, str) else None
-
-    def summary(self) -> dict[str, Any]:
-        """Return what `list` shows of it."""
-        return {
-            "id": self.place,
-            "kind": self.kind,
-            "event": self.event_name,
-            "timestamp": timestamp_text(self.record.timestamp),
-            "topic": self.why.topic if self.why else None,
-            "partition": self.why.partition if self.why else None,
-            "offset": self.why.offset if self.why else None,
-            "message": self.why.message if self.why else None,
-        }
+_SHOWN = 50
 
 
 class _Place(click.ParamType):
@@ -66,9 +40,7 @@ class _Place(click.ParamType):
 
     name = "PARTITION:OFFSET"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
         partition, _, offset = str(value).partition(":")
         if not (partition.isdecimal() and offset.isdecimal()):
             self.fail(
@@ -77,106 +49,178 @@ class _Place(click.ParamType):
         return int(partition), int(offset)
 
 
+class _Since(click.ParamType):
+    """A time or a span, as milliseconds since the epoch."""
+
+    name = "TIME|SPAN"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return parse_since(str(value), now=datetime.now(UTC))
+        except (ValueError, OverflowError) as error:
+            self.fail(str(error), param, ctx)
+
+
+def _filters(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that choose letters, and hand them over as `selection`."""
+
+    @functools.wraps(command)
+    def narrowed(
+        *, kinds: tuple[str, ...], events: tuple[str, ...], since: int | None, **others: Any
+    ) -> None:
+        command(selection=Selection(frozenset(kinds), frozenset(events), since), **others)
+
+    wrapped: Callable[..., None] = narrowed
+    for option in (
+        click.option(
+            "--event", "events", multiple=True, metavar="NAME", help="Only this event; may be repeated."
+        ),
+        click.option(
+            "--since",
+            type=_Since(),
+            help="Only records from then on: an ISO 8601 time with its offset (2026-05-04T08:00Z) or a span "
+            "(90s, 15m, 2h, 3d, 1w). It is the raw record's own timestamp that counts, the column WHEN.",
+        ),
+        click.option(
+            "--kind",
+            "kinds",
+            multiple=True,
+            metavar="KIND",
+            help="Only this kind of error, for example missing-field; may be repeated.",
+        ),
+    ):
+        wrapped = option(wrapped)
+    return wrapped
+
+
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """Look at the records that no typed topic could take, and why."""
+    """Look at the records that no typed topic could take, and why; send them again."""
 
 
-@dead_letters.command("list", short_help="List dead letters, the newest last.")
+@dead_letters.command("list", short_help="List or count dead letters, the newest last.")
+@_filters
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Show the newest this many."
+    "--limit",
+    type=click.IntRange(min=1),
+    default=_SHOWN,
+    show_default=True,
+    help="Show the newest this many.",
 )
-@click.option("--kind", help="Show one kind of error only, for example missing-field.")
+@click.option("--count", is_flag=True, help="Count all of them by kind and event instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
-def list_letters(limit: int, kind: str | None, as_json: bool) -> None:
-    """List dead letters, the newest last: kind, event, when, where it stood, what was wrong."""
+def list_letters(
+    selection: Selection,
+    limit: int,
+    count: bool,
+    as_json: bool,
+) -> None:
+    """List dead letters, the newest last: kind, event, when, where it stood, what was wrong.
+
+    REPLAYS says how often it had been replayed before it failed this time.
+    """
     settings = load_settings()
-    letters = (letter for letter in _letters(settings) if kind in {None, letter.kind})
+    partitions = topic_partitions(settings)
+    marks = read_marks(settings, partitions)
+    letters = filter(selection.has, read_letters(settings, partitions))
+    if count:
+        print_counts(letters, marks, none=none_text(settings, selection), as_json=as_json)
+        return
     # Only the newest are kept while the whole topic goes by.
-    newest = heapq.nlargest(limit, letters, key=_age)[::-1]
+    newest = heapq.nlargest(limit, letters, key=lambda letter: letter.age)[::-1]
+    summaries = [summary(letter, marks.of(letter)) for letter in newest]
     if as_json:
-        for letter in newest:
-            print_json(letter.summary())
-    elif not newest:
-        click.echo(f"no dead letters in {settings.dead_letter_topic}" + (f" of kind {kind}" if kind else ""))
+        for entry in summaries:
+            print_json(entry)
+    elif not summaries:
+        click.echo(none_text(settings, selection))
     else:
-        rows = [
-            (s["id"], s["kind"], s["event"], s["timestamp"], _origin(s), s["message"])
-            for s in (letter.summary() for letter in newest)
-        ]
-        print_table(("ID", "KIND", "EVENT", "WHEN", "FROM", "MESSAGE"), rows)
+        shown = ("id", "kind", "event", "timestamp", "from", "replays", "replayed_to", "message")
+        rows = [[(entry | {"from": origin(entry)})[name] for name in shown] for entry in summaries]
+        print_table(("ID", "KIND", "EVENT", "WHEN", "FROM", "REPLAYS", "REPLAYED TO", "MESSAGE"), rows)
 
 
 @dead_letters.command(short_help="Show one dead letter whole.")
 @click.argument("place", type=_Place(), metavar="PARTITION:OFFSET")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def show(place: tuple[int, int], as_json: bool) -> None:
+def show(place: Place, as_json: bool) -> None:
     """Show one dead letter: its headers, what was wrong, the raw record.
 
     PARTITION:OFFSET is the id that `mastery dead-letters list` shows.
     """
     settings = load_settings()
-    letter = _letter_at(settings, *place)
-    original = letter.why.original if letter.why else letter.record.headers
-    details = letter.summary() | {
+    partitions = topic_partitions(settings)
+    letter = letter_at(settings, partitions, place)
+    details = summary(letter, read_marks(settings, partitions).of(letter)) | {
         "exception": letter.why.exception if letter.why else None,
         "key": plain(letter.record.key),
-        "headers": {name: plain(value) for name, value in original},
+        "headers": {name: plain(value) for name, value in letter.original_headers},
     }
     if as_json:
         print_json(details | {"value": plain(letter.record.value)})
         return
     for name, value in details.items():
         click.echo(f"{name + ':':11}{'-' if value in (None, {}) else value}")
-    click.echo(f"\n{_raw_text(letter.record.value)}")
+    click.echo(f"\n{raw_text(letter.record.value)}")
 
 
-def _letters(settings: Settings) -> Iterator[_Letter]:
-    """Read the whole topic as it is now."""
+@dead_letters.command(short_help="Send dead letters to the raw topic again.")
+@click.argument("places", nargs=-1, type=_Place(), metavar="[PARTITION:OFFSET]...")
+@_filters
+@click.option("--limit", type=click.IntRange(min=1), help="Only the newest this many of those to be sent.")
+@click.option("--again", is_flag=True, help="Send also those that were replayed before.")
+@click.option(
+    "--expired", is_flag=True, help="Send also those that are older than the raw topic keeps records."
+)
+@click.option("--dry-run", is_flag=True, help="Only show what would be sent.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines, the last one with totals.")
+def replay(
+    places: tuple[Place, ...],
+    selection: Selection,
+    limit: int | None,
+    again: bool,
+    expired: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Send dead letters to the raw topic again: all of them, or those that ids and filters name.
+
+    A letter goes with the bytes, key, timestamp and headers that the raw record had, and headers that say
+    which dead letter it was. It is sent exactly once, whatever is killed meanwhile, and nothing is replayed
+    twice, by whatever filters, unless with --again. What fails again becomes a new dead letter.
+
+    Letters are left out that are older than the raw topic keeps records: Kafka goes by the timestamp, and may
+    delete them before a worker reads them. Records that no worker wrote are left out, too, unless named by
+    their id or with --kind unknown.
+    """
+    settings = load_settings()
     partitions = topic_partitions(settings)
-    topic = find_topic(settings, settings.dead_letter_topic, partitions)
-    with TopicReader.whole(settings, [topic], partitions) as reader:
-        while not reader.at_end:
-            for record in reader.read(0.5):
-                yield _Letter(record, parse_headers(record.headers))
-
-
-def _letter_at(settings: Settings, partition: int, offset: int) -> _Letter:
-    partitions = topic_partitions(settings)
-    topic = find_topic(settings, settings.dead_letter_topic, partitions)
-    if partition in partitions[topic]:
-        deadline = time.monotonic() + REQUEST_TIMEOUT
-        with TopicReader(settings, {(topic, partition): offset}) as reader:
-            # Behind the end there is no record to come, and not every broker says that it is the end.
-            while not reader.at_end and time.monotonic() < deadline:
-                for record in reader.read(0.5):
-                    if record.offset == offset:
-                        return _Letter(record, parse_headers(record.headers))
-                    raise _nothing_at(topic, partition, offset)
-    raise _nothing_at(topic, partition, offset)
-
-
-def _nothing_at(topic: str, partition: int, offset: int) -> NoSuchDeadLetter:
-    return NoSuchDeadLetter(
-        f"{topic} has no record at {partition}:{offset}",
-        hint="`mastery dead-letters list` shows what is there",
+    for topic in (settings.raw_topic_name, settings.replays_topic):
+        if topic not in partitions:
+            raise TopicMissing(
+                f"the broker at {settings.broker} has no topic {topic}",
+                hint="`mastery topics apply` makes it",
+            )
+    marks = read_marks(settings, partitions)
+    oldest = None if expired else oldest_kept(settings, now=time.time_ns() // 1_000_000)
+    selection = replace(selection, places=frozenset(places))
+    plan = make_plan(
+        settings, partitions, Marks({}) if again else marks, selection, limit=limit, oldest=oldest
     )
-
-
-def _age(letter: _Letter) -> tuple[int, int, int]:
-    return letter.record.timestamp, letter.record.partition, letter.record.offset
-
-
-def _origin(summary: dict[str, Any]) -> str | None:
-    if summary["topic"] is None:
-        return None
-    return f"{summary['topic']}/{summary['partition']}/{summary['offset']}"
-
-
-def _raw_text(raw: bytes | None) -> str:
-    if raw is None:
-        return "(null)"
+    if dry_run or not plan.letters:
+        print_plan(settings, plan, as_json=as_json)
+        click.get_current_context().exit(1 if plan.expired else 0)
+    replayer = Replayer(settings, partitions)
+    sent = 0
     try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return f"(no text; base64) {plain_bytes(raw)['base64']}"
+        for entry in replayer.run(plan, again=again, forget=marks.gone(plan.first)):
+            sent += 1
+            if as_json:
+                print_json(summary(entry.letter, entry.mark))
+            else:
+                letter = entry.letter
+                click.echo(f"{place_text(letter.place)} -> {went(entry.mark)}  {letter.kind}")
+    finally:
+        # Said in every case: what was sent stays sent.
+        print_totals(settings, plan, replayer, sent, as_json=as_json)
+    click.get_current_context().exit(1 if plan.expired or replayer.too_large else 0)

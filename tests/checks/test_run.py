@@ -9,7 +9,7 @@ from app.checks import ClientRefused, NotInTime, PermissionMissing
 from app.embedded.broker import EmbeddedBroker
 from app.kafka import CertificateRefused, LoginRefused
 from app.settings import load_settings
-from app.topics import PartitionMismatch, TopicAdmin, TopicsMissing, apply, load_catalogue
+from app.topics import Catalogue, PartitionMismatch, TopicAdmin, TopicsMissing, apply, load_catalogue
 from tests.conftest import cannot_run
 from tests.kafka.artifacts import why_not
 from tests.kafka.secured import Authority, SecuredKafka
@@ -70,6 +70,14 @@ def test_missing_topics_are_named_and_the_way_to_make_them(settings, check):
     assert "topics do not exist" in one_line(caught.value)
     assert "mastery topics apply" in caught.value.hint
     assert not [name for name in TopicAdmin(settings).topics() if name.startswith(settings.topic_prefix)]
+
+
+def test_a_topic_that_workers_do_not_use_may_be_missing(settings, check):
+    topics = load_catalogue(settings).topics
+    used = {name: spec for name, spec in topics.items() if name != settings.replays_topic}
+    assert len(used) == len(topics) - 1
+    apply(Catalogue(used), TopicAdmin(settings))
+    check(settings)
 
 
 def test_another_partition_count_is_refused(settings, check):

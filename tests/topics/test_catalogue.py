@@ -22,10 +22,11 @@ def config(topic: str, **overrides) -> dict[str, str]:
     return dict(catalogue(**overrides).topics[topic].config)
 
 
-def test_has_the_raw_topic_one_of_each_event_dead_letters_and_schemas():
+def test_has_the_raw_topic_one_of_each_event_dead_letters_their_marks_and_schemas():
     settings, events = load_settings(), load_contract().events
     topics = catalogue().topics
     expected = {settings.raw_topic_name, settings.dead_letter_topic, settings.schemas_topic}
+    expected.add(settings.replays_topic)
     assert set(topics) == expected | {settings.typed_topic(name) for name in events}
     assert {spec.event for spec in topics.values() if spec.event} == set(events)
     assert all(spec.name == settings.typed_topic(spec.event) for spec in topics.values() if spec.event)
@@ -54,7 +55,7 @@ def test_retention():
         days = {"canvas.live-events": 14, "canvas.dead-letter": 30}.get(name)
         if spec.event:
             days = 400 if spec.event in ACTIVITY else None
-        if name == "canvas.schemas":
+        if name in {"canvas.schemas", "canvas.dead-letter-replays"}:
             assert "retention.ms" not in spec.config
             assert spec.config["cleanup.policy"] == "compact"
             continue
@@ -89,6 +90,7 @@ def test_a_group_has_one_partition_count_and_schemas_are_in_order(partitions):
     found = catalogue(partitions=partitions)
     assert {spec.partitions for group in found.groups().values() for spec in group} == {partitions}
     assert found.topics["canvas.schemas"].partitions == 1
+    assert found.topics["canvas.dead-letter-replays"].partitions == 1
 
 
 @given(size=st.integers(16 * 1024, 512 * 1024 * 1024))

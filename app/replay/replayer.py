@@ -1,0 +1,200 @@
+"""Sending dead letters to the raw topic again, exactly once: each with its mark, in one transaction."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from confluent_kafka import KafkaError, KafkaException, Message
+
+from app.errors import MasteryError
+from app.kafka import BrokerErrors, broker_failure, client_config
+from app.reader import TopicReader
+from app.replay.headers import Replay, replay_headers
+from app.replay.letters import Letter, Place
+from app.replay.marks import Mark, Marks, digest, mark_key, read_marks
+from app.replay.plan import Plan
+from app.settings import Settings
+from app.stream.errors import CheckpointFailed, ProducerFenced
+from app.stream.producer import TransactionalProducer
+from app.topics import TopicAdmin
+
+__all__ = ["ReplayFailed", "ReplayTakenOver", "Replayer", "Sent"]
+
+#: Letters of one transaction, and their bytes: few enough to be done well within its time-out.
+_MOST_LETTERS = 500
+_MOST_BYTES = 8 * 1024 * 1024
+
+_AGAIN = "run the command again: what was replayed is not replayed twice"
+
+
+_FENCED = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED})  # noqa: SLF001
+#: What becomes of the other records of a transaction that one record has spoilt.
+_PURGED = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001
+
+T = TypeVar("T")
+
+
+class ReplayFailed(MasteryError):
+    """The broker did not take a transaction: none of its letters was replayed."""
+
+
+class ReplayTakenOver(ReplayFailed):
+    """Another replay began. It goes on where this one was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A letter that stands in the raw topic again, and the mark that was written with it."""
+
+    letter: Letter
+    mark: Mark
+
+
+class Replayer:
+    """Sends what a plan names. One at a time: a second one fences the first, and reads its marks afterwards.
+
+    After `run`, `too_large` holds the letters that the raw topic does not take, with the headers that say
+    that they are replayed; `done` how many somebody else replayed since the plan was made.
+    """
+
+    def __init__(self, settings: Settings, partitions: Mapping[str, list[int]]) -> None:
+        self._settings = settings
+        self._partitions = partitions
+        self._errors = BrokerErrors()
+        self._producer = TransactionalProducer(
+            client_config(settings, errors=self._errors),
+            f"{settings.group_id}.dead-letter-replay",
+            max_batch_bytes=_batch_limit(settings),
+        )
+        self._offsets: dict[Place, tuple[int, int]] = {}
+        self._refused: set[Place] = set()
+        self._failure: KafkaError | None = None
+        self.too_large: list[Letter] = []
+        self.done = 0
+
+    def run(self, plan: Plan, *, again: bool, forget: list[bytes]) -> Iterator[Sent]:
+        """Send the letters of the plan; yield each once it is committed. `forget`: keys of marks to remove.
+
+        Raises ReplayTakenOver, ReplayFailed, BrokerFailure. Whenever it ends, by kill -9 too, a letter is in
+        the raw topic with its mark set, or it is not there and has none.
+        """
+        self._guard(self._producer.init)
+        # Nobody else writes marks from here on, and all that were written stand: the take-over waited for
+        # that. So what another replay did since the plan was made is known now.
+        marks = read_marks(self._settings, self._partitions)
+        chunk: list[Letter] = []
+        size = 0
+        for letter in self._letters(plan):
+            if not again and marks.of(letter) is not None:
+                self.done += 1
+                continue
+            chunk.append(letter)
+            size += len(letter.record.value or b"")
+            if len(chunk) >= _MOST_LETTERS or size >= _MOST_BYTES:
+                yield from self._send(chunk, marks, forget)
+                chunk, size, forget = [], 0, []
+        yield from self._send(chunk, marks, forget)
+
+    def _letters(self, plan: Plan) -> Iterator[Letter]:
+        """Read the planned letters, partition by partition in their order."""
+        topic = self._settings.dead_letter_topic
+        left = {letter.place for letter in plan.letters}
+        starts: dict[tuple[str, int], int] = {}
+        for partition, offset in sorted(left, reverse=True):
+            starts[topic, partition] = offset
+        with TopicReader(self._settings, starts) as reader:
+            while left and not reader.at_end:
+                for record in reader.read(0.5):
+                    place = (record.partition, record.offset)
+                    if place in left:
+                        left.discard(place)
+                        yield Letter.of(record)
+
+    def _send(self, letters: list[Letter], marks: Marks, forget: list[bytes]) -> Iterator[Sent]:
+        """Send these in one transaction; once more without those that turn out to be too large."""
+        while letters or forget:
+            self._offsets.clear()
+            self._refused.clear()
+            try:
+                sent = self._guard(partial(self._transact, letters, marks, forget))
+            except ReplayFailed:
+                too_large = [letter for letter in letters if letter.place in self._refused]
+                if not too_large:
+                    raise
+                self.too_large += too_large
+                letters = [letter for letter in letters if letter.place not in self._refused]
+            else:
+                yield from sent
+                return
+
+    def _transact(self, letters: list[Letter], marks: Marks, forget: list[bytes]) -> list[Sent]:
+        raw, ours = self._settings.raw_topic_name, self._settings.replays_topic
+        counts = {letter.place: _count(letter, marks.of(letter)) for letter in letters}
+        self._producer.begin()
+        try:
+            for letter in letters:
+                record = letter.record
+                source = Replay(record.topic, *letter.place, counts[letter.place])
+                headers = replay_headers(letter.original_headers, source)
+                delivered = partial(self._delivered, letter.place)
+                # The key says which partition, as it did the first time; librdkafka takes 0 for "now".
+                self._producer.produce_one(
+                    raw, record.value, record.key, -1, delivered, None, record.timestamp or 1, headers
+                )
+            self._producer.flush()
+            if len(self._offsets) < len(letters):
+                raise CheckpointFailed("the broker did not take all records")  # noqa: TRY301 - like any other
+            now = time.time_ns() // 1_000_000
+            sent = [
+                Sent(
+                    letter, Mark(digest(letter), raw, *self._offsets[letter.place], counts[letter.place], now)
+                )
+                for letter in letters
+            ]
+            for entry in sent:
+                self._producer.produce_one(ours, entry.mark.encoded(), mark_key(entry.letter.place))
+            for key in forget:
+                self._producer.produce_one(ours, None, key)
+            self._producer.flush()
+            self._producer.end()
+        except BaseException:
+            self._producer.abort()
+            raise
+        return sent
+
+    def _delivered(self, place: Place, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            self._offsets[place] = (message.partition() or 0, message.offset() or 0)
+        elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            self._refused.add(place)
+        elif error.code() not in _PURGED and self._failure is None:
+            self._failure = error
+
+    def _guard(self, call: Callable[[], T]) -> T:
+        """Make calls of the producer, and put what they raise into the words of a replay."""
+        try:
+            return call()
+        except CheckpointFailed as error:
+            cause = error.__cause__.args[0] if isinstance(error.__cause__, KafkaException) else None
+            reason: KafkaError | None = self._failure or cause
+            if isinstance(error, ProducerFenced) or (reason is not None and reason.code() in _FENCED):
+                raise ReplayTakenOver(
+                    "another replay has begun: it goes on where this one was", hint=_AGAIN
+                ) from None
+            if reason is None or self._refused:
+                raise ReplayFailed(str(error), hint=_AGAIN) from None
+            raise broker_failure(self._settings, reason, self._errors, what="replay dead letters") from None
+
+
+def _batch_limit(settings: Settings) -> int:
+    """Return what a batch may hold, so that a refused one is one record: the topic may be somebody else's."""
+    topic = settings.raw_topic_name
+    config = TopicAdmin(settings).configs([topic]).get(topic) or {}
+    return min(settings.max_message_bytes, int(config.get("max.message.bytes", settings.max_message_bytes)))
+
+
+def _count(letter: Letter, mark: Mark | None) -> int:
+    """Return the how manieth replay of the same raw record this is: after a failure, or again by request."""
+    return max(letter.replays, mark.count if mark is not None else 0) + 1
