@@ -1,0 +1,134 @@
+"""The calculation methods of Canvas: from the values of a student's results to one score."""
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from math import fsum, isfinite
+from operator import itemgetter
+from typing import Final
+
+from app.mastery.rounding import round_to_cents
+from app.mastery.snapshot import ResultSnapshot
+from app.mastery.value import values, weighted_values
+
+__all__ = ["DEFAULT_N", "VALID_N", "Method", "score"]
+
+
+class Method(StrEnum):
+    """The methods, by Canvas's names. In events `decaying_average` is the older formula, always."""
+
+    HIGHEST = "highest"
+    LATEST = "latest"
+    AVERAGE = "average"
+    N_MASTERY = "n_mastery"
+    DECAYING_AVERAGE = "decaying_average"
+    WEIGHTED_AVERAGE = "weighted_average"
+    STANDARD_DECAYING_AVERAGE = "standard_decaying_average"
+
+    # Enum's own is written in Python, and looking a method up in a table is a good part of a roll-up's time.
+    __hash__ = str.__hash__
+
+
+DEFAULT_N: Final[Mapping[Method, int]] = {
+    Method.N_MASTERY: 5,
+    Method.DECAYING_AVERAGE: 65,
+    Method.WEIGHTED_AVERAGE: 65,
+    Method.STANDARD_DECAYING_AVERAGE: 65,
+}
+"""The `calculation_int` of the methods that have one, where the outcome sets none."""
+
+VALID_N: Final[Mapping[Method, range]] = {
+    Method.N_MASTERY: range(1, 11),
+    Method.DECAYING_AVERAGE: range(1, 100),
+    Method.WEIGHTED_AVERAGE: range(1, 100),
+    Method.STANDARD_DECAYING_AVERAGE: range(50, 100),
+}
+"""What Canvas accepts as `calculation_int`."""
+
+# Canvas does not weigh the results of a quiz for these.
+_EACH_BY_ITSELF: Final = frozenset({Method.HIGHEST, Method.N_MASTERY})
+
+
+def score(
+    results: Sequence[ResultSnapshot], method: Method, n: int | None, *, points: float, mastery_points: float
+) -> float | None:
+    """The score of results that count, rounded to two places; None when there is none.
+
+    `results` are in the order of their ids. `n` is the `calculation_int`, set where DEFAULT_N has the method.
+    `points` is the upper end of the scale. None for no results, for n_mastery with fewer than `n` results of
+    mastery, and for numbers beyond what a double holds.
+    """
+    weigh = values if method in _EACH_BY_ITSELF else weighted_values
+    numbers = _in_order_of_time(results, weigh(results, points))
+    if not numbers:
+        return None
+    try:
+        exact = _FORMULAS[method](numbers, n or 0, mastery_points)
+    except (OverflowError, ValueError):  # fsum, of numbers that are too large
+        return None
+    return round_to_cents(exact) if exact is not None and isfinite(exact) else None
+
+
+def _in_order_of_time(results: Sequence[ResultSnapshot], worth: Sequence[float | None]) -> list[float]:
+    """The values, the latest last. Times count by whole seconds; within one, the order of ids stands.
+
+    A result of no value is left out: Canvas fails on it.
+    """
+    timed = [
+        (0 if result.assessed_at is None else result.assessed_at // 1000, value)
+        for result, value in zip(results, worth, strict=True)
+        if value is not None
+    ]
+    timed.sort(key=itemgetter(0))
+    return [value for _, value in timed]
+
+
+# One formula for each method: of the values, the latest last, at least one; the number n; the mastery points.
+
+
+def _highest(numbers: Sequence[float], _n: int, _mastery_points: float) -> float:
+    return max(numbers)
+
+
+def _latest(numbers: Sequence[float], _n: int, _mastery_points: float) -> float:
+    return numbers[-1]
+
+
+def _average(numbers: Sequence[float], _n: int, _mastery_points: float) -> float:
+    return _mean(numbers)
+
+
+def _n_mastery(numbers: Sequence[float], n: int, mastery_points: float) -> float | None:
+    """The mean of all values that reach mastery, if there are n of them."""
+    reaching = [number for number in numbers if number >= mastery_points]
+    return _mean(reaching) if reaching and len(reaching) >= n else None
+
+
+def _decaying_average(numbers: Sequence[float], n: int, _mastery_points: float) -> float:
+    """The latest weighs n percent, the mean of all before it the rest. People read: weighted average."""
+    *earlier, latest = numbers
+    # 0.01 * n and not n / 100, as Canvas has it: 0.01 * 35 is a different double.
+    return latest * (0.01 * n) + _mean(earlier) * (0.01 * (100 - n)) if earlier else latest
+
+
+def _standard_decaying_average(numbers: Sequence[float], n: int, _mastery_points: float) -> float:
+    """Each weighs n percent, against all before it together. People read: decaying average."""
+    average = numbers[0]
+    for number in numbers[1:]:
+        average = average * (0.01 * (100 - n)) + number * (0.01 * n)
+    return average
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    # Ruby's Array#sum makes up for lost digits, as fsum does.
+    return fsum(numbers) / len(numbers)
+
+
+_FORMULAS: Final[Mapping[Method, Callable[[Sequence[float], int, float], float | None]]] = {
+    Method.HIGHEST: _highest,
+    Method.LATEST: _latest,
+    Method.AVERAGE: _average,
+    Method.N_MASTERY: _n_mastery,
+    Method.DECAYING_AVERAGE: _decaying_average,
+    Method.WEIGHTED_AVERAGE: _decaying_average,
+    Method.STANDARD_DECAYING_AVERAGE: _standard_decaying_average,
+}
