@@ -6,7 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,6 +25,7 @@ from tests.support.brokers import (
 if TYPE_CHECKING:
     from app.settings import Settings
 
+LEFT_OUT = pytest.StashKey[int]()
 BROKERS = ("auto", "embedded", "kafka", "docker")
 
 
@@ -140,6 +141,26 @@ def _real_broker(request: pytest.FixtureRequest) -> Broker:
     return running
 
 
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Count the tests that this run leaves out for want of a real server."""
+    for item in items:
+        if item.get_closest_marker("kafka") or item.get_closest_marker("registry"):
+            item.config.stash[LEFT_OUT] = item.config.stash.get(LEFT_OUT, 0) + 1
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """As one of several processes (pytest-xdist), hand the count to the one that prints."""
+    output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["left_out"] = session.config.stash.get(LEFT_OUT, 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the count: each process has collected the same tests."""
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", 0)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which tests this run left out, and why."""
     unable: Counter[str] = Counter()
@@ -147,11 +168,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         if CANNOT_RUN in reason:
             unable[reason.partition(CANNOT_RUN)[2]] += 1
-    left_out = [
-        item
-        for item in terminalreporter.stats.get("deselected", [])
-        if item.get_closest_marker("kafka") or item.get_closest_marker("registry")
-    ]
+    left_out = terminalreporter.config.stash.get(LEFT_OUT, 0)
     if not unable and not left_out:
         return
     terminalreporter.section("not run")
@@ -160,4 +177,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if left_out:
         reason = why_not()
         advice = "run `make test-kafka`" if reason is None else f"this machine cannot: {reason}"
-        terminalreporter.line(f"{len(left_out)} left out, as they need a real Kafka or registry: {advice}")
+        terminalreporter.line(f"{left_out} left out, as they need a real Kafka or registry: {advice}")
