@@ -30,7 +30,7 @@ COMMANDS = {
     "schemas": _Entry("schemas", "List, check, register and export the Avro schemas."),
     "send": _Entry("send", "Send events from a file to the raw topic."),
     "tail": _Entry("tail", "Print a topic's records, decoded, as JSON lines."),
-    "dead-letters": _Entry("dead_letters", "Look at what could not be understood, and why."),
+    "dead-letters": _Entry("dead_letters", "Look at what could not be understood, and send it again."),
     "status": _Entry("status", "Show how far the workers have come."),
     "web-token": _Entry("web_token", "Make a token for the web server of the workers."),
     "settings": _Entry("settings", "Explain every setting, its value and where that comes from."),
