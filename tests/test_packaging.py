@@ -3,10 +3,12 @@
 import email
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,30 @@ def test_the_command_works_when_installed(installed, tmp_path):
     assert "mastery = app.cli:main" in entry_points.read_text()
     done = away_from_the_checkout(installed, tmp_path, "-m", "app.cli", "schemas", "check", "--offline")
     assert done.returncode == 0, done.stderr
+
+
+def test_lies_beside_the_package_avro(installed, tmp_path):
+    """The folder `avro` of a checkout has the name of a package that many have installed."""
+    both = tmp_path / "site-packages"
+    shutil.copytree(installed, both)
+    theirs = distribution("avro").files
+    for file in theirs:
+        target = both / file
+        if file.parts[0] != ".." and "__pycache__" not in file.parts:
+            assert not target.exists(), file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file.locate(), target)
+    code = (
+        "import avro.schema\n"
+        "from app.schemas.contract import load_contract\n"
+        "assert load_contract().events\n"
+        "print(avro.schema.__file__, avro.schema.parse('\"string\"').type)"
+    )
+    done = away_from_the_checkout(both, tmp_path, "-c", code)
+    assert done.stderr == ""
+    where, kind = done.stdout.split()
+    assert Path(where).is_relative_to(both)
+    assert kind == "string"
 
 
 def test_metadata(installed):
