@@ -28,6 +28,7 @@ COMMANDS = {
     "worker": _Entry("worker", "Run a stream worker."),
     "topics": _Entry("topics", "List, make and check the topics."),
     "schemas": _Entry("schemas", "List, check, register and export the Avro schemas."),
+    "generate": _Entry("generate", "Make the events of a school, to try things with."),
     "send": _Entry("send", "Send events from a file to the raw topic."),
     "tail": _Entry("tail", "Print a topic's records, decoded, as JSON lines."),
     "dead-letters": _Entry("dead_letters", "Look at what could not be understood, and send it again."),

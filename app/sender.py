@@ -31,8 +31,8 @@ class EventSender:
         self._failure: KafkaError | None = None
         self.accepted = 0
 
-    def send(self, event: bytes) -> None:
-        """Hand one event over. Raises for it, or for one before it, what `finish` raises."""
+    def send(self, event: bytes | None) -> None:
+        """Hand one event over, None for a null value. Raises for it, or for one before, as `finish` does."""
         while True:
             try:
                 self._producer.produce(self._topic, event, on_delivery=self._delivered)

@@ -1,5 +1,6 @@
 """The metadata of events: sent during a web request of a teacher, or from a background job."""
 
+from hashlib import md5
 from typing import Any
 
 from app.school.dice import Dice
@@ -42,7 +43,7 @@ class Circumstances:
         if place is not None:
             context, account, teacher = place.context, place.account, place.teacher
             role = "TeacherEnrollment"
-        request = root.identifier("request", root.next_id("request"))
+        request = md5(f"{root.uuid}{root.next_id('request')}".encode(), usedforsecurity=False).hexdigest()
         metadata = {
             "event_name": name,
             "event_time": root.clock(time),
@@ -55,11 +56,11 @@ class Circumstances:
             "http_method": "POST" if name.endswith("_created") else "PUT",
             "producer": "canvas",
             "referrer": f"https://{root.host}/",
-            "request_id": f"{request[:8]}-{request[8:12]}-{request[12:16]}-{request[16:28]}",
+            "request_id": f"{request[:8]}-{request[8:12]}-{request[12:16]}-{request[16:20]}-{request[20:]}",
             "root_account_id": root.global_id(1),
             "root_account_lti_guid": f"{root.uuid}:{root.host}",
             "root_account_uuid": root.uuid,
-            "session_id": root.identifier("session", teacher)[:32],
+            "session_id": md5(f"{root.uuid}{teacher}".encode(), usedforsecurity=False).hexdigest(),
             "time_zone": root.zone,
             "url": f"https://{root.host}/api/v1/{path}",
             "user_account_id": root.global_id(1),
