@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["REGISTRY_VERSION", "install_kafka", "install_registry", "why_not"]
+__all__ = ["KAFKA_VERSION", "REGISTRY_VERSION", "install_kafka", "install_registry", "installing", "why_not"]
 
 KAFKA_VERSION = "4.1.1"  # as in pom.xml
 REGISTRY_VERSION = "3.0.9"  # 2.6 answers 409 to concurrent first registrations
@@ -28,7 +28,7 @@ def why_not() -> str | None:
 
 def install_kafka() -> Path:
     """Return the folder of Apache Kafka's jars, fetched on first use (54 MB)."""
-    with _installing(f"kafka-{KAFKA_VERSION}") as (target, incoming):
+    with installing(f"kafka-{KAFKA_VERSION}") as (target, incoming):
         if incoming is not None:
             pom = _HERE / "pom.xml"
             _maven("-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={incoming}")
@@ -37,7 +37,7 @@ def install_kafka() -> Path:
 
 def install_registry() -> Path:
     """Return the folder of the Apicurio registry's program, fetched on first use (109 MB)."""
-    with _installing(f"apicurio-{REGISTRY_VERSION}") as (target, incoming):
+    with installing(f"apicurio-{REGISTRY_VERSION}") as (target, incoming):
         if incoming is not None:
             artifact = f"io.apicurio:apicurio-registry-app:{REGISTRY_VERSION}:tar.gz:all"
             get = f"{_PLUGIN_FOR_ONE_FILE}:get"
@@ -50,7 +50,7 @@ def install_registry() -> Path:
 
 
 @contextlib.contextmanager
-def _installing(name: str) -> Iterator[tuple[Path, Path | None]]:
+def installing(name: str) -> Iterator[tuple[Path, Path | None]]:
     """Give the folder to use and, if it must be filled first, the folder to fill.
 
     One process at a time; what was fetched in part is never taken for the whole.
