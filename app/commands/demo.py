@@ -1,4 +1,4 @@
-"""`mastery demo`: the whole way of sample events on an embedded broker, to look at."""
+"""`mastery demo`: the whole way of events on an embedded broker, to look at."""
 
 import json
 import os
@@ -28,10 +28,10 @@ BANNER = """\
 mastery-stream demo: Canvas Live Events in, typed Avro topics out.
 Everything runs on this machine, in memory, and is gone when the demo ends. Nothing else is touched.
 """
-# Seconds that the samples may take, on a slow machine; usually it is less than ten.
+# Seconds that the first events may take, on a slow machine; usually it is less than ten.
 PATIENCE = 90.0
-# Seconds between two events once the samples are through.
-PACE = 1.0
+# Seconds between two events once the first are through.
+PACE = 0.5
 _SAMPLE_WIDTH = 110
 # Seconds that a topic stands out after something arrived there.
 _NEW = 1.5
@@ -46,10 +46,11 @@ _NEW = 1.5
     help="Port of the broker; 0 takes any free one.  [default: 9092, else a free one]",
 )
 def demo(exit_when_done: bool, as_json: bool, port: int | None) -> None:
-    """Show the whole way of sample events: embedded broker, worker, typed topics, dead letters.
+    """Show the whole way of events: embedded broker, worker, typed topics, dead letters.
 
-    Ctrl-C ends all of it. With --exit it needs no terminal and ends by itself: exit status 0 when every
-    sample arrived exactly once where it belongs.
+    The events are the examples of Canvas's documentation and those of a small made-up school, some of them
+    broken; the school goes on until Ctrl-C ends all of it. With --exit it needs no terminal and ends by
+    itself: exit status 0 when every event arrived exactly once where it belongs.
     """
     if as_json and not exit_when_done:
         raise click.UsageError("--json goes with --exit")
@@ -64,7 +65,7 @@ def demo(exit_when_done: bool, as_json: bool, port: int | None) -> None:
     for name in set(os.environ) - set(ours):
         del os.environ[name]
     with _stop_signal() as stopped, Demo(say, port=port) as running:
-        say(f"{running.send_samples()} events sent to {running.settings.raw_topic_name}\n")
+        say(f"{running.send_first()} sent to {running.settings.raw_topic_name}\n")
         if exit_when_done:
             _run_to_the_end(running, stopped)
             _print_result(list(running.views.values()), as_json=as_json)
@@ -107,11 +108,11 @@ def _run_to_the_end(running: "Demo", stopped: threading.Event) -> None:
     if not stopped.is_set():
         # What came twice would come now.
         running.arrivals(0.5)
-        running.require_exactly_the_samples()
+        running.require_exactly_what_was_sent()
 
 
 def _follow(running: "Demo", stopped: threading.Event, show: Callable[["Arrival"], None]) -> None:
-    """Hand on what arrives until it is enough, and keep something moving once the samples are through."""
+    """Hand on what arrives until it is enough, and keep something moving once the first are through."""
     another = time.monotonic()
     while not stopped.is_set():
         for arrival in running.arrivals(0.2):

@@ -1,4 +1,4 @@
-"""The demo: embedded broker, topics, a worker and sample events in one place, and what arrives at its end."""
+"""The demo: embedded broker, topics, a worker and events in one place, and what arrives at its end."""
 
 import os
 import sys
@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,8 +16,7 @@ from app.backlog import read_backlog
 from app.deadletter import parse_headers
 from app.embedded.broker import DEFAULT_PORT, EmbeddedBroker, free_port
 from app.embedded.child import ChildProcess
-from app.embedded.events import broken_events, endless_events
-from app.embedded.samples import sample_events
+from app.embedded.events import FIRST_OF_SCHOOL, DemoEvent, demo_events, first_events
 from app.errors import MasteryError
 from app.reader import Record, TopicReader, topic_partitions
 from app.schemas.contract import load_contract
@@ -40,23 +40,29 @@ class DemoFailed(MasteryError):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One record at the end of its way. `value` is decoded; of a dead letter it is what was wrong with it."""
+    """One record at the end of its way. `value` is decoded; of a dead letter it is what was wrong with it.
+
+    `event_id` is that of the raw record it was made of.
+    """
 
     topic: str
     key: str
     value: dict[str, Any]
+    event_id: str
 
 
 @dataclass
 class TopicView:
-    """What has arrived in one topic. `expected` counts the samples that belong there.
+    """What has arrived in one topic, and what has not: `waiting` counts event ids that must still come.
 
-    `changed` is the time of the last arrival by the monotonic clock, in seconds.
+    `surplus` counts arrivals of what was not sent, or not that often. `changed` is the time of the last
+    arrival by the monotonic clock, in seconds.
     """
 
     topic: str
-    expected: int
+    waiting: Counter[str] = field(default_factory=Counter)
     records: int = 0
+    surplus: int = 0
     first: Arrival | None = None
     last: Arrival | None = None
     changed: float = 0.0
@@ -64,6 +70,13 @@ class TopicView:
     def take(self, arrival: Arrival) -> None:
         """Count one more."""
         self.records += 1
+        left = self.waiting[arrival.event_id]
+        if left > 1:
+            self.waiting[arrival.event_id] = left - 1
+        elif left == 1:
+            del self.waiting[arrival.event_id]
+        else:
+            self.surplus += 1
         self.first = self.first or arrival
         self.last = arrival
         self.changed = time.monotonic()
@@ -73,7 +86,7 @@ class TopicView:
 class Demo:
     """Owns all processes of the demo; a context manager that leaves none behind.
 
-    `say` gets one line for every step. Usage: enter, `send_samples`, then `arrivals` again and again.
+    `say` gets one line for every step. Usage: enter, `send_first`, then `arrivals` again and again.
     """
 
     say: Callable[[str], None]
@@ -108,35 +121,38 @@ class Demo:
         stack.callback(self._worker.stop, _WORKER_STOP_TIMEOUT)
         web = f"http://{self.settings.web_host}:{self.settings.web_port}"
         self.say(f"worker started: process {self._worker.pid}, {web}/health/ready")
-        self._expect()
+        topics = [self.settings.typed_topic(name) for name in load_contract().events]
+        for topic in [*topics, self.settings.dead_letter_topic]:
+            self.views[topic] = TopicView(topic)
+        self._events = demo_events()
         self._reader = stack.enter_context(
             TopicReader.whole(self.settings, self.views, topic_partitions(self.settings))
         )
         self._values = ValueReader(self.settings)
         self._sender = EventSender(self.settings, self.settings.raw_topic_name)
 
-    def _expect(self) -> None:
-        samples = sample_events()
-        counts = Counter(sample.event_name for sample in samples)
-        for name in load_contract().events:
-            topic = self.settings.typed_topic(name)
-            self.views[topic] = TopicView(topic, counts[name])
-        topic = self.settings.dead_letter_topic
-        self.views[topic] = TopicView(topic, len(broken_events(samples)))
-        self._endless = endless_events(samples)
-
-    def send_samples(self) -> int:
-        """Send every example of Canvas's documentation and some broken records; return how many."""
-        samples = sample_events()
-        events = [sample.raw for sample in samples] + broken_events(samples)
+    def send_first(self) -> str:
+        """Send the examples of Canvas's documentation and the first of the school; return what that was."""
+        events = first_events(self._events)
         for event in events:
-            self._sender.send(event)
+            self._send(event)
         self._sender.finish()
-        return len(events)
+        examples = len(events) - FIRST_OF_SCHOOL
+        return (
+            f"{examples} examples of Canvas's documentation and {FIRST_OF_SCHOOL} records of a made-up school"
+        )
 
     def send_another(self) -> None:
-        """Send one more event, so that something moves."""
-        self._sender.send(next(self._endless))
+        """Send one more record of the school, so that something moves."""
+        self._send(next(self._events))
+
+    def _send(self, event: DemoEvent) -> None:
+        topic = self.settings.typed_topic(event.event_name) if event.event_name else None
+        if event.dead:
+            topic = self.settings.dead_letter_topic
+        if topic is not None:
+            self.views[topic].waiting[_event_id(event.raw)] += 1
+        self._sender.send(event.raw)
 
     def arrivals(self, timeout: float) -> list[Arrival]:
         """Return what has newly arrived, waiting up to `timeout` seconds for it; counts it in `views`.
@@ -158,13 +174,15 @@ class Demo:
         if record.topic == self.settings.dead_letter_topic:
             why = parse_headers(record.headers)
             reason = {"kind": why.kind, "message": why.message} if why else {}
-            return Arrival(record.topic, key, reason | {"raw": plain(record.value)})
-        return Arrival(record.topic, key, self._values.value(record.value))
+            value = reason | {"raw": plain(record.value)}
+            return Arrival(record.topic, key, value, _event_id(record.value))
+        value = self._values.value(record.value)
+        return Arrival(record.topic, key, value, value["event_id"])
 
     @property
     def complete(self) -> bool:
-        """True when every sample has arrived where it belongs."""
-        return all(view.records >= view.expected for view in self.views.values())
+        """True when everything that was sent has arrived where it belongs."""
+        return not any(view.waiting for view in self.views.values())
 
     def idle(self) -> bool:
         """True when the worker has committed everything that was sent."""
@@ -173,17 +191,21 @@ class Demo:
             entry.idle for entry in read_backlog(self.settings, [(topic, p) for p in range(PARTITIONS)])
         )
 
-    def require_exactly_the_samples(self) -> None:
-        """Raise DemoFailed unless each topic holds its samples, no more and no less."""
+    def require_exactly_what_was_sent(self) -> None:
+        """Raise DemoFailed unless each topic holds what belongs there, no more and no less."""
         wrong = [
-            f"{view.topic} {view.records} of {view.expected}"
+            f"{view.topic} {view.waiting.total()} missing, {view.surplus} too many"
             for view in self.views.values()
-            if view.records != view.expected
+            if view.waiting or view.surplus
         ]
         if wrong:
             raise DemoFailed(
                 f"not everything arrived exactly once: {', '.join(wrong)}\n{self._worker.tail()}"
             )
+
+
+def _event_id(raw: bytes | None) -> str:
+    return sha256(raw or b"").hexdigest()[:32]
 
 
 def _settings(broker: str, state_dir: Path) -> Settings:

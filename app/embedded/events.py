@@ -1,46 +1,47 @@
-"""What the demo sends: Canvas's own examples, broken records, and events that go on coming."""
+"""What the demo sends: the examples of Canvas's documentation, then a small school that never ends.
 
-import json
-import random
+Of each record it is known what must become of it: the examples are good, and the school tells the truth.
+"""
+
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from itertools import islice
 
-from app.embedded.samples import Sample
+from app.embedded.samples import sample_events
+from app.school.fates import Dead, Fate, Typed
+from app.school.stream import Plan, school_records
 
-__all__ = ["broken_events", "endless_events"]
+__all__ = ["FIRST_OF_SCHOOL", "DemoEvent", "demo_events", "first_events"]
 
+#: Records of the school that are sent at once; the rest trickles.
+FIRST_OF_SCHOOL = 300
 
-def broken_events(samples: list[Sample]) -> list[bytes]:
-    """Return records that belong in the dead letters, each broken in another way."""
-    whole = json.loads(samples[0].raw)
-    return [
-        b"this is not JSON",
-        samples[0].raw[:-40],
-        b"[1, 2, 3]",
-        _dumps({"metadata": {}, "body": whole["body"]}),
-        _dumps({**whole, "metadata": {**whole["metadata"], "event_name": "never_heard_of"}}),
-        _dumps({**whole, "metadata": {**whole["metadata"], "event_time": "yesterday"}}),
-        _dumps({"metadata": whole["metadata"]}),
-        b"\xff\xfe is not UTF-8",
-    ]
+# A stream of this pace has something of everything among its first few hundred. Nothing of many kilobytes:
+# a person is to look at it.
+_SCHOOL = Plan(seed=1, events=750, students=40, bad_share=0.04, huge=False)
 
 
-def endless_events(samples: list[Sample], *, seed: int = 0) -> Iterator[bytes]:
-    """Yield the examples again and again, as of now and with other scores; `seed` makes them repeatable."""
-    dice = random.Random(seed)  # noqa: S311 - nothing secret
-    while True:
-        for sample in dice.sample(samples, len(samples)):
-            event = json.loads(sample.raw)
-            event["metadata"]["event_time"] = _now()
-            body = event["body"]
-            if isinstance(body.get("possible"), int | float):
-                body["score"] = dice.randint(0, 2 * int(body["possible"])) / 2
-            yield _dumps(event)
+@dataclass(frozen=True, slots=True)
+class DemoEvent:
+    """A raw record. It must come out as the event `event_name`, as a dead letter, or (neither) not at all."""
+
+    raw: bytes | None
+    event_name: str | None = None
+    dead: bool = False
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def demo_events() -> Iterator[DemoEvent]:
+    """Yield the examples, then the school: `FIRST_OF_SCHOOL` records and more, without end."""
+    for sample in sample_events():
+        yield DemoEvent(sample.raw, sample.event_name)
+    for record in school_records(_SCHOOL):
+        yield _demo_event(record.raw, record.fate)
 
 
-def _dumps(event: object) -> bytes:
-    return json.dumps(event).encode()
+def first_events(events: Iterator[DemoEvent]) -> list[DemoEvent]:
+    """Take what is sent at once off the beginning of `demo_events`."""
+    return list(islice(events, len(sample_events()) + FIRST_OF_SCHOOL))
+
+
+def _demo_event(raw: bytes | None, fate: Fate) -> DemoEvent:
+    return DemoEvent(raw, fate.event.name if isinstance(fate, Typed) else None, isinstance(fate, Dead))

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from app.embedded.events import broken_events
-from app.embedded.samples import sample_events
+from app.embedded.events import demo_events, first_events
 from app.schemas.contract import load_contract
 from tests.support.waiting import wait_until
 
@@ -69,19 +68,18 @@ def _running_demo(folder: Path, *arguments: str) -> Iterator[subprocess.Popen]:
             process.kill()
 
 
-def test_exit_shows_every_sample_where_it_belongs_and_leaves_nothing(running_demo, tmp_path):
+def test_exit_shows_every_event_where_it_belongs_and_leaves_nothing(running_demo, tmp_path):
     with running_demo("--exit", "--json", "--port", "0") as process:
         wait_until(lambda: len(descendants(process.pid)) >= 2, timeout=20, what="broker and worker to run")
         started = descendants(process.pid)
         out, err = process.communicate(timeout=100)
     assert (process.returncode, err) == (0, "")
     views = {view["topic"]: view for view in map(json.loads, out.splitlines())}
-    samples = sample_events()
+    events = first_events(demo_events())
     assert {topic: view["records"] for topic, view in views.items()} == {
-        f"canvas.{name}": sum(sample.event_name == name for sample in samples)
-        for name in load_contract().events
-    } | {"canvas.dead-letter": len(broken_events(samples))}
-    assert views["canvas.rubric_assessed"]["sample"]["body"]["artifact_type"] == "Submission"
+        f"canvas.{name}": sum(event.event_name == name for event in events) for name in load_contract().events
+    } | {"canvas.dead-letter": sum(event.dead for event in events)}
+    assert views["canvas.rubric_assessed"]["sample"]["body"]["artifact_type"]
     assert views["canvas.dead-letter"]["sample"]["kind"]
     assert alive(started) == set()
     assert list(tmp_path.iterdir()) == []
