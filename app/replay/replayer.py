@@ -1,5 +1,6 @@
 """Sending dead letters to the raw topic again, exactly once: each with its mark, in one transaction."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ _MOST_BYTES = 8 * 1024 * 1024
 
 _AGAIN = "run the command again: what was replayed is not replayed twice"
 
+
+# librdkafka prints fatal errors past its log level: they are said better here.
+_SILENT = logging.getLogger(f"{__name__}.librdkafka")
+_SILENT.setLevel(logging.CRITICAL + 1)
 
 _FENCED = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED})  # noqa: SLF001
 #: What becomes of the other records of a transaction that one record has spoilt.
@@ -64,7 +69,7 @@ class Replayer:
         self._partitions = partitions
         self._errors = BrokerErrors()
         self._producer = TransactionalProducer(
-            client_config(settings, errors=self._errors),
+            client_config(settings, errors=self._errors, logger=_SILENT),
             f"{settings.group_id}.dead-letter-replay",
             max_batch_bytes=_batch_limit(settings),
         )
@@ -159,8 +164,11 @@ class Replayer:
                 self._producer.produce_one(ours, None, key)
             self._producer.flush()
             self._producer.end()
-        except BaseException:
-            self._producer.abort()
+        except BaseException as error:
+            cause = _cause(error)
+            # Whoever has taken over has aborted it.
+            if cause is None or not cause.fatal():
+                self._producer.abort()
             raise
         return sent
 
@@ -176,8 +184,11 @@ class Replayer:
         """Make calls of the producer, and put what they raise into the words of a replay."""
         try:
             return call()
-        except CheckpointFailed as error:
-            cause = error.__cause__.args[0] if isinstance(error.__cause__, KafkaException) else None
+        except (CheckpointFailed, SystemError) as error:
+            # confluent_kafka raises fatal errors in the middle of a callback: Python makes SystemErrors of them.
+            cause = _cause(error)
+            if isinstance(error, SystemError) and cause is None:
+                raise
             reason: KafkaError | None = self._failure or cause
             if isinstance(error, ProducerFenced) or (reason is not None and reason.code() in _FENCED):
                 raise ReplayTakenOver(
@@ -186,6 +197,10 @@ class Replayer:
             if reason is None or self._refused:
                 raise ReplayFailed(str(error), hint=_AGAIN) from None
             raise broker_failure(self._settings, reason, self._errors, what="replay dead letters") from None
+
+
+def _cause(error: BaseException) -> KafkaError | None:
+    return error.__cause__.args[0] if isinstance(error.__cause__, KafkaException) else None
 
 
 def _batch_limit(settings: Settings) -> int:

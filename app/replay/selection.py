@@ -49,7 +49,5 @@ def parse_since(text: str, *, now: datetime) -> int:
         except ValueError:
             raise ValueError(f"{text} is neither a time nor a span such as 2h or 3d") from None
         if moment.tzinfo is None:
-            raise ValueError(
-                f"{text} needs an offset from UTC, as in 2026-05-04T08:00Z or 2026-05-04T08:00+01:00"
-            )
+            raise ValueError(f"{text} needs an offset from UTC, as 2026-05-04T08:00Z has one")
     return (moment - _EPOCH) // timedelta(milliseconds=1)

@@ -17,7 +17,7 @@ STEPS = ("begin", "produce", "flush", "send_offsets", "end")
 SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 
-def inject(fault: signal.Signals, step: str, count: int) -> None:
+def inject(fault: signal.Signals, step: str, count: int, *, steps: tuple[str, ...] = STEPS) -> None:
     """Wrap the producer's steps so that the fault hits this process at the count-th time of `step`."""
     seen: Counter[str] = Counter()
 
@@ -36,7 +36,7 @@ def inject(fault: signal.Signals, step: str, count: int) -> None:
 
         return stepped
 
-    for name in STEPS:
+    for name in steps:
         setattr(TransactionalProducer, name, wrap(name, getattr(TransactionalProducer, name)))
 
 
