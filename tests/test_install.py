@@ -150,6 +150,7 @@ class TestWhichPython:
         machine.python("bare", "3.12", lacks="ensurepip")
         machine.program("broken", "exit 1")
         machine.program("apt-get", "")
+        machine.program("apt-cache", "")
         assert machine.make_venv(name) == f"error: {says}\n"
 
 
@@ -191,10 +192,19 @@ class TestNoPython:
             machine.program("brew", "")
         assert f"(python3 is 3.9): {advice}" in machine.make_venv()
 
-    def test_debian_without_the_venv_module(self, machine):
-        machine.python("python3", "3.11", lacks="ensurepip")
+    @pytest.mark.parametrize(
+        ("offered", "advice"),
+        [
+            ("*", "sudo apt install python3.12-venv"),
+            ("python3.11-venv", "sudo apt install python3.11-venv"),  # the other Python is not Debian's
+            ("nothing", "sudo apt update && sudo apt install python3.12-venv, or .*uv/"),
+        ],
+    )
+    def test_debian_without_the_venv_module(self, machine, offered, advice):
+        machine.python("python3", "3.12", lacks="ensurepip")
         machine.program("apt-get", "")
-        assert machine.make_venv() == (f"error: Python 3.11 {LACKS}: sudo apt install python3.11-venv\n")
+        machine.program("apt-cache", f'case "$2" in {offered}) ;; *) exit 100 ;; esac')
+        assert re.fullmatch(f"error: Python 3.12 {LACKS}: {advice}\n", machine.make_venv())
 
     @pytest.mark.parametrize("system", ["MINGW64_NT-10.0-22631", "MSYS_NT-10.0", "CYGWIN_NT-10.0"])
     def test_windows_itself(self, machine, system):
