@@ -21,7 +21,8 @@ def round_to_cents(number: float) -> float:
     if not number < _WHOLE_FROM:
         return number
     hundredfold = number * 100
-    cents = floor(hundredfold)
+    # A float again: beyond 2**53 adding 1 to it must do what it does in Ruby, which may be nothing.
+    cents = float(floor(hundredfold))
     if hundredfold - cents >= 0.5:
         cents += 1
     if (cents + 0.5) / 100 <= number:

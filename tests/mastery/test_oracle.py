@@ -35,14 +35,14 @@ def told(row):
     return fields
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(HISTORIES, RULES)
 def test_rows_are_those_of_the_oracle(history, rules):
     rows = {tuple(key): told(row) for key, row in rows_of(history, rules).items()}
     assert rows == expected_rows(history, rules)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(HISTORIES, RULES, st.data())
 def test_any_order_with_any_repetition_gives_the_same_state(history, rules, data):
     again = data.draw(st.lists(st.sampled_from(history), max_size=6)) if history else []
