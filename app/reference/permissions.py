@@ -1,0 +1,101 @@
+"""The least that each part of an installation must be allowed at a Kafka with access control lists."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+
+from app.checks.permissions import needed
+from app.settings import Settings
+from app.topics import Catalogue
+
+__all__ = ["Acl", "Role", "kafka_acls", "roles"]
+
+
+@dataclass(frozen=True, slots=True)
+class Acl:
+    """One permission in Kafka's words; `prefixed` is for everything whose name begins so."""
+
+    operation: str
+    resource: str
+    name: str
+    prefixed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Who needs permissions: `name` is for people, `user` for the examples."""
+
+    name: str
+    user: str
+    acls: tuple[Acl, ...]
+
+
+def roles(settings: Settings, catalogue: Catalogue) -> list[Role]:
+    """Return the roles, from who sets up to who reads. A person who does several things has several roles."""
+    raw, dead, schemas = settings.raw_topic_name, settings.dead_letter_topic, settings.schemas_topic
+    marks = settings.replays_topic
+    typed = [name for name, spec in catalogue.topics.items() if spec.event is not None]
+    return [
+        Role(
+            "Setting up: `mastery topics apply|check`, `mastery schemas register`",
+            "deployer",
+            (
+                *(
+                    Acl(it, "topic", settings.topic_prefix, prefixed=True)
+                    for it in ("Create", "Describe", "DescribeConfigs")
+                ),
+                Acl("Read", "topic", schemas),
+                Acl("Write", "topic", schemas),
+            ),
+        ),
+        Role(
+            "What receives the events from Canvas, or `mastery send`",
+            "receiver",
+            (Acl("Write", "topic", raw),),
+        ),
+        Role(
+            "Workers",
+            "worker",
+            (
+                *(Acl(grant.operation, grant.resource, grant.name) for grant in needed(settings, catalogue)),
+                Acl("Write", "transactional-id", f"{settings.group_id}.", prefixed=True),
+            ),
+        ),
+        Role(
+            "A consumer of all typed topics, in the group `reports`",
+            "reports",
+            (
+                *(Acl("Read", "topic", name) for name in [*typed, schemas]),
+                Acl("Read", "group", "reports"),
+            ),
+        ),
+        Role(
+            "Looking after it: `mastery status`, `tail`, `dead-letters list|show|replay`",
+            "operator",
+            (
+                *(Acl("Read", "topic", name) for name in [raw, *typed, dead, marks, schemas]),
+                *(Acl("Write", "topic", name) for name in (raw, marks)),
+                Acl("DescribeConfigs", "topic", raw),
+                Acl("Describe", "group", settings.group_id),
+                Acl("Write", "transactional-id", f"{settings.group_id}.dead-letter-replay"),
+            ),
+        ),
+    ]
+
+
+def kafka_acls(role: Role) -> Iterable[str]:
+    """Yield the commands that grant it, one for each resource and set of operations."""
+    operations: dict[tuple[str, bool, str], list[str]] = {}
+    for acl in role.acls:
+        operations.setdefault((acl.resource, acl.prefixed, acl.name), []).append(acl.operation)
+    # Stable: names keep their order within one command.
+    ordered = sorted(operations.items(), key=lambda entry: (entry[0][:2], entry[1]))
+    for ((resource, prefixed), allowed), entries in groupby(ordered, lambda entry: (entry[0][:2], entry[1])):
+        yield " \\\n    ".join(
+            [
+                "kafka-acls.sh --bootstrap-server kafka:9092 --add",
+                f"--allow-principal User:{role.user} " + " ".join(f"--operation {it}" for it in allowed),
+                *(f"--{resource} {name}" for (_, _, name), _ in entries),
+                *(["--resource-pattern-type prefixed"] if prefixed else []),
+            ]
+        )
