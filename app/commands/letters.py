@@ -131,11 +131,17 @@ def print_plan(settings: Settings, plan: Plan, *, as_json: bool) -> None:
 def print_totals(settings: Settings, plan: Plan, replayer: Replayer, sent: int, *, as_json: bool) -> None:
     """Print how many were sent, and what was not."""
     if as_json:
-        late = {"replayed_before": plan.done + replayer.done, "too_large": len(replayer.too_large)}
+        late = {
+            "replayed_before": plan.done + replayer.done,
+            "too_large": len(replayer.too_large),
+            "gone": replayer.gone,
+        }
         print_json({"sent": sent} | _left_out(plan) | late)
         return
     click.echo(f"{sent} dead {_letters(sent)} replayed to {settings.raw_topic_name}")
     _say_what_is_left_out(settings, plan, plan.done + replayer.done)
+    if replayer.gone:
+        click.echo(f"{replayer.gone} left out: deleted meanwhile, as old as they were")
     if replayer.too_large:
         ids = ", ".join(place_text(letter.place) for letter in replayer.too_large)
         click.echo(

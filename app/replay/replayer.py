@@ -61,7 +61,8 @@ class Replayer:
     """Sends what a plan names. One at a time: a second one fences the first, and reads its marks afterwards.
 
     After `run`, `too_large` holds the letters that the raw topic does not take, with the headers that say
-    that they are replayed; `done` how many somebody else replayed since the plan was made.
+    that they are replayed; `done` how many somebody else has replayed since the plan was made, `gone` how
+    many retention has deleted since.
     """
 
     def __init__(self, settings: Settings, partitions: Mapping[str, list[int]]) -> None:
@@ -78,6 +79,7 @@ class Replayer:
         self._failure: KafkaError | None = None
         self.too_large: list[Letter] = []
         self.done = 0
+        self.gone = 0
 
     def run(self, plan: Plan, *, again: bool, forget: list[bytes]) -> Iterator[Sent]:
         """Send the letters of the plan; yield each once it is committed. `forget`: keys of marks to remove.
@@ -116,12 +118,14 @@ class Replayer:
                     if place in left:
                         left.discard(place)
                         yield Letter.of(record)
+        self.gone = len(left)
 
     def _send(self, letters: list[Letter], marks: Marks, forget: list[bytes]) -> Iterator[Sent]:
         """Send these in one transaction; once more without those that turn out to be too large."""
         while letters or forget:
             self._offsets.clear()
             self._refused.clear()
+            self._failure = None
             try:
                 sent = self._guard(partial(self._transact, letters, marks, forget))
             except ReplayFailed:
@@ -185,7 +189,7 @@ class Replayer:
         try:
             return call()
         except (CheckpointFailed, SystemError) as error:
-            # confluent_kafka raises fatal errors in the middle of a callback: Python makes SystemErrors of them.
+            # confluent_kafka raises fatal errors in the middle of callbacks: to Python, a SystemError.
             cause = _cause(error)
             if isinstance(error, SystemError) and cause is None:
                 raise

@@ -174,7 +174,14 @@ def test_replay_sends_what_the_raw_record_was_once(mastery, fresh_letters, raw):
     assert raw() == []
     done = mastery("dead-letters", "replay", "--json")
     assert (done.status, sorted(ids(done))) == (1, ["0:0", "1:0", "1:1"])
-    assert totals(done) == {"sent": 3, "replayed_before": 0, "expired": 1, "foreign": 1, "too_large": 0}
+    assert totals(done) == {
+        "sent": 3,
+        "replayed_before": 0,
+        "expired": 1,
+        "foreign": 1,
+        "too_large": 0,
+        "gone": 0,
+    }
     sent = raw()
     source = {"1:0": (1, 0, 1), "0:0": (0, 0, 1), "1:1": (1, 1, 2)}
     assert [(record.key, record.value, record.timestamp - NOW) for record in sent] == [
