@@ -14,6 +14,7 @@ __all__ = [
     "AccountScales",
     "OutcomeDefinition",
     "ProficiencyDefinition",
+    "ScaleInForce",
     "read_outcome",
     "read_proficiency",
     "scales_in_force",
@@ -50,11 +51,20 @@ class ProficiencyDefinition(msgspec.Struct, frozen=True, array_like=True, gc=Fal
     version: Version
 
 
-class AccountScales(msgspec.Struct, frozen=True, gc=False):
-    """The proficiencies in force in one root account. Those of accounts below it are not among them."""
+class ScaleInForce(msgspec.Struct, frozen=True, gc=False):
+    """What the proficiencies of one account or course come to."""
 
-    account: ProficiencyDefinition | None = None
-    courses: Mapping[str, ProficiencyDefinition] = {}
+    proficiency: ProficiencyDefinition | None
+    """None if all were deleted."""
+    time: int
+    """When the last of them changed or was deleted. It never goes back, whatever becomes known later."""
+
+
+class AccountScales(msgspec.Struct, frozen=True, gc=False):
+    """The scales in force in one root account. Those of accounts below it are not among them."""
+
+    account: ScaleInForce | None = None
+    courses: Mapping[str, ScaleInForce] = {}
 
 
 def read_outcome(record: Mapping[str, Any]) -> OutcomeDefinition:
@@ -107,16 +117,21 @@ def scales_in_force(proficiencies: Iterable[ProficiencyDefinition]) -> AccountSc
 
     Of several active ones for one account or course, which Canvas does not allow, the latest version counts.
     """
-    account: ProficiencyDefinition | None = None
-    courses: dict[str, ProficiencyDefinition] = {}
+    account: ScaleInForce | None = None
+    courses: dict[str, ScaleInForce] = {}
     for proficiency in sorted(proficiencies, key=lambda one: one.version):
-        if not proficiency.active:
-            continue
         if proficiency.whole_account:
-            account = proficiency
-        elif proficiency.course_id is not None:
-            courses[proficiency.course_id] = proficiency
+            account = _after(account, proficiency)
+        elif (course_id := proficiency.course_id) is not None:
+            courses[course_id] = _after(courses.get(course_id), proficiency)
     return AccountScales(account, courses)
+
+
+def _after(before: ScaleInForce | None, proficiency: ProficiencyDefinition) -> ScaleInForce:
+    time = proficiency.version.time
+    if before is None:
+        return ScaleInForce(proficiency if proficiency.active else None, time)
+    return ScaleInForce(proficiency if proficiency.active else before.proficiency, max(before.time, time))
 
 
 def _finite(number: float | None) -> float | None:

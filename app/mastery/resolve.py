@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from app.mastery.definition import AccountScales, OutcomeDefinition, ProficiencyDefinition
+from app.mastery.definition import AccountScales, OutcomeDefinition, ScaleInForce
 from app.mastery.methods import DEFAULT_N, VALID_N, Method
 from app.mastery.rules import AccountRules, UnknownDefinition
 from app.mastery.scale import CANVAS_DEFAULT_SCALE, Scale, outcome_scale, proficiency_scale
@@ -42,7 +42,8 @@ class Basis(msgspec.Struct, frozen=True, gc=False):
     version: str
     """A hash of method, n, points and levels: equal ones compute equal scores."""
     time: int | None
-    """When the newest part of it became so: `updated_at`, else the event's time. None if all is assumed."""
+    """When the newest part of it became so: `updated_at`, else the event's time. That a scale was deleted is
+    a part. None if all is assumed."""
 
 
 class Definition(msgspec.Struct, frozen=True, gc=False):
@@ -100,8 +101,8 @@ def resolve(
     found = scales or AccountScales()
     return Definition(
         title,
-        _with_proficiency(calculation, own, found.account),
-        {course: _with_proficiency(calculation, own, one) for course, one in found.courses.items()},
+        _scaled(calculation, own, [found.account]),
+        {course: _scaled(calculation, own, [one, found.account]) for course, one in found.courses.items()},
     )
 
 
@@ -130,16 +131,18 @@ def _calculation(outcome: OutcomeDefinition, rules: AccountRules) -> _Calculatio
     return _Calculation(method, outcome.n if valid else default, _known_if(valid), time)
 
 
-def _with_proficiency(
-    calculation: _Calculation, own: Basis, proficiency: ProficiencyDefinition | None
-) -> Basis:
+def _scaled(calculation: _Calculation, own: Basis, places: Sequence[ScaleInForce | None]) -> Basis:
+    """The basis on the scale of the first of `places` that has one, else on the outcome's own, and marked."""
+    known = [place for place in places if place is not None]
+    times = [calculation.time, *(place.time for place in known)]
+    time = max([time for time in times if time is not None], default=None)
+    proficiency = next((place.proficiency for place in known if place.proficiency is not None), None)
     if proficiency is None:
-        return msgspec.structs.replace(own, state=worst([own.state, DefinitionState.ASSUMED]))
+        return msgspec.structs.replace(own, state=worst([own.state, DefinitionState.ASSUMED]), time=time)
     scale, valid = proficiency_scale(proficiency.levels)
     if scale is None:
-        return msgspec.structs.replace(own, state=worst([own.state, DefinitionState.INVALID]))
-    times = [time for time in (calculation.time, proficiency.version.time) if time is not None]
-    return _basis(calculation._replace(time=max(times)), scale, _known_if(valid), ScaleSource.PROFICIENCY)
+        return msgspec.structs.replace(own, state=worst([own.state, DefinitionState.INVALID]), time=time)
+    return _basis(calculation._replace(time=time), scale, _known_if(valid), ScaleSource.PROFICIENCY)
 
 
 def _known_if(valid: bool) -> DefinitionState:  # noqa: FBT001 - the name says what it is

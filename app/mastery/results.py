@@ -59,8 +59,9 @@ class Results:
             return self._names_work(snapshot, held)
         else:
             self._latest[snapshot.id] = snapshot
-            if not held.stillborn and held.work != snapshot.work and held.work not in self._named_works():
-                self._former_works.add(held.work)
+            # As a rule a result's work stays the same. The look at all the others is for when it does not.
+            if held.work != snapshot.work or snapshot.stillborn:
+                self._remember_work(held)
         if not snapshot.stillborn:
             self._former_works.discard(snapshot.work)
             self._drop_those_without_id(snapshot.work)
@@ -68,12 +69,18 @@ class Results:
 
     def _names_work(self, late: ResultSnapshot, held: ResultSnapshot) -> bool:
         """Take from an older version of a result what it still tells: a work that it named at that time."""
-        if late.stillborn or (late.work == held.work and not held.stillborn):
+        if late.work == held.work and not held.stillborn:
             return False
-        if late.work in self._former_works or late.work in self._named_works():
+        if not self._remember_work(late):
             return False
-        self._former_works.add(late.work)
         self._drop_those_without_id(late.work)
+        return True
+
+    def _remember_work(self, former: ResultSnapshot) -> bool:
+        """Add the work of a snapshot that is out of date to the former ones; False if it is known."""
+        if former.stillborn or former.work in self._former_works or former.work in self._named_works():
+            return False
+        self._former_works.add(former.work)
         return True
 
     def _apply_without_id(self, snapshot: ResultSnapshot) -> bool:

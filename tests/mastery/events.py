@@ -259,7 +259,7 @@ def random_proficiency(random):
 
 
 def _events(make, most):
-    # One number for each event is ten times as fast as drawing each field, and an example still shrinks by events.
+    # One number for each event is ten times as fast as drawing each field. Examples still shrink by events.
     return st.lists(st.integers(0, 2**32).map(lambda seed: make(Random(seed))), max_size=most)
 
 

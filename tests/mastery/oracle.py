@@ -50,16 +50,21 @@ def one_row(events, outcome, scale_events, decaying_flag, scales_flag, default_f
     def scale_for(course):
         if how is None or not scales_flag:
             return own
-        return institution_scale(course, scale_events) or {**own, "state": poorer(own["state"], "assumed")}
-
-    def with_broken(course):
-        scale = scale_for(course)
-        return {**own, "state": poorer(own["state"], "invalid")} if scale == "broken" else scale
+        scale = institution_scale(course, scale_events)
+        if scale is None:
+            scale = {**own, "state": poorer(own["state"], "assumed")}
+        elif scale == "broken":
+            scale = {**own, "state": poorer(own["state"], "invalid")}
+        changes = [time_of(e) for e in newest_scales(scale_events) if place_of(e) in {"root", course}]
+        return {
+            **scale,
+            "time": max([when for when in [how["time"], *changes] if when is not None], default=None),
+        }
 
     courses = []
     for course in sorted(courses_now, key=int):
         here = [event for event in counted if course_of(event) == course]
-        scale = with_broken(course)
+        scale = scale_for(course)
         number = canvas_score(here, how, scale)
         uuids = [e["body"]["result_context_uuid"] for e in current if course_of(e) == course]
         courses.append(
@@ -72,11 +77,11 @@ def one_row(events, outcome, scale_events, decaying_flag, scales_flag, default_f
                 "last_assessed_at": newest_assessment(here),
             }
         )
-    scale = with_broken(None)
+    scale = scale_for(None)
     in_use = [scale]
     if scales_flag and how:
         special = {c for c in courses_now if any(course_of(e) == c for e in counted)}
-        theirs = [with_broken(course) for course in sorted(special, key=int)]
+        theirs = [scale_for(course) for course in sorted(special, key=int)]
         if theirs and all(comparable(one) == comparable(theirs[0]) for one in theirs):
             scale = theirs[0]
         in_use = [scale, *theirs] if has_course_scales(scale_events) else [scale]
@@ -235,28 +240,40 @@ def own_scale(outcome):
     }
 
 
-def active_scales(scale_events):
+def newest_scales(scale_events):
     ids = {plain_id(event["body"]["outcome_proficiency_id"], event) for event in scale_events}
-    newest = [
+    return [
         max((e for e in scale_events if plain_id(e["body"]["outcome_proficiency_id"], e) == one), key=age)
         for one in ids
     ]
-    return sorted((e for e in newest if e["body"]["workflow_state"] == "active"), key=age)
+
+
+def active_scales(scale_events):
+    return sorted(
+        (e for e in newest_scales(scale_events) if e["body"]["workflow_state"] == "active"), key=age
+    )
+
+
+def place_of(event):
+    """The id of the course a scale is for, or "root", or nothing for any other account."""
+    body, root = event["body"], event["metadata"]["root_account_id"]
+    where = plain_id(body["context_id"], event)
+    if body["context_type"] == "Course":
+        return where
+    return "root" if root is not None and where == plain_id(root, event) else None
 
 
 def has_course_scales(scale_events):
-    return any(event["body"]["context_type"] == "Course" for event in active_scales(scale_events))
+    return any(event["body"]["context_type"] == "Course" for event in newest_scales(scale_events))
 
 
 def institution_scale(course, scale_events):
     """The course's, else the root account's; None if neither is known, "broken" if it cannot be used."""
     chosen = None
     for event in active_scales(scale_events):
-        body, root = event["body"], event["metadata"]["root_account_id"]
-        where = plain_id(body["context_id"], event)
-        if body["context_type"] == "Account" and root is not None and where == plain_id(root, event):
-            chosen = event if chosen is None or chosen["body"]["context_type"] == "Account" else chosen
-        if body["context_type"] == "Course" and where == course:
+        if place_of(event) == "root" and (chosen is None or place_of(chosen) == "root"):
+            chosen = event
+        if course is not None and place_of(event) == course:
             chosen = event
     if chosen is None:
         return None

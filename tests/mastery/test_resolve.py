@@ -182,6 +182,26 @@ def test_invalid_proficiencies(levels, points, source):
     assert (basis.source, basis.state) == (source, "invalid")
 
 
+def test_time_does_not_go_back_when_a_scale_is_deleted_or_found_out_about_late():
+    outcome_event, account = outcome(updated=2), proficiency(*LEVELS, updated=7)
+    deleted = proficiency(*LEVELS, updated=8, workflow_state="deleted")
+    course = proficiency(
+        *LEVELS, updated=5, outcome_proficiency_id="2", context_type="Course", context_id="565"
+    )
+    assert definition_of(outcome_event, SCALES, account).basis.time == milliseconds(at(7))
+    assert definition_of(outcome_event, SCALES, deleted).basis.time == milliseconds(at(8))
+    assert definition_of(outcome_event, SCALES, account, course).of_course("565").time == milliseconds(at(7))
+    gone = proficiency(
+        updated=9,
+        outcome_proficiency_id="2",
+        context_type="Course",
+        context_id="565",
+        workflow_state="deleted",
+    )
+    there = definition_of(outcome_event, SCALES, account, gone).of_course("565")
+    assert (there.time, there.source) == (milliseconds(at(9)), "proficiency")
+
+
 def test_deleted_levels_are_none():
     event = proficiency(*LEVELS)
     event["body"]["outcome_proficiency_ratings"][0]["workflow_state"] = "deleted"

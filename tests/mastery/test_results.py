@@ -108,6 +108,13 @@ def test_created_as_deleted_replaces_nothing():
     assert scores(after(result(**NO_ID), stillborn, result(id="2", updated=1, score=4.0))) == [("2", 4.0)]
 
 
+def test_a_work_stays_claimed_when_a_creation_as_deleted_wins():
+    """Canvas creates a result once; but whatever comes, order must not matter."""
+    created, stillborn = result(sent=1), result(sent=2, workflow_state="deleted")
+    assert scores(after(created, stillborn, result(**NO_ID))) == []
+    assert after(created, stillborn).former_works
+
+
 def test_apply_says_whether_anything_changed():
     old, new = snapshots_of(result(updated=1), result(updated=2))
     results = Results()
