@@ -20,13 +20,14 @@ RUN python -m venv /opt/mastery \
     && python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
         > requirements.in \
     && /opt/mastery/bin/pip install --requirement requirements.in --constraint requirements.lock
-# The build backend stays outside the virtual environment, by the lock as well.
-RUN pip install --constraint requirements.lock hatchling
+# The build backend, locked too, stays outside.
+RUN python -m venv /opt/build \
+    && /opt/build/bin/pip install --constraint requirements.lock hatchling
 COPY README.md ./
 COPY avro avro
 COPY topics topics
 COPY app app
-RUN python -m hatchling build -t wheel -d dist \
+RUN /opt/build/bin/python -m hatchling build -t wheel -d dist \
     && /opt/mastery/bin/pip install --no-deps dist/*.whl \
     && /opt/mastery/bin/pip check \
     && /opt/mastery/bin/pip uninstall --yes pip
