@@ -55,11 +55,9 @@ def one_row(events, outcome, scale_events, decaying_flag, scales_flag, default_f
             scale = {**own, "state": poorer(own["state"], "assumed")}
         elif scale == "broken":
             scale = {**own, "state": poorer(own["state"], "invalid")}
-        changes = [time_of(e) for e in newest_scales(scale_events) if place_of(e) in {"root", course}]
-        return {
-            **scale,
-            "time": max([when for when in [how["time"], *changes] if when is not None], default=None),
-        }
+        places = {"root", course} - {None}
+        times = [how["time"], *[time_of(e) for e in newest_scales(scale_events) if place_of(e) in places]]
+        return {**scale, "time": max([when for when in times if when is not None], default=None)}
 
     courses = []
     for course in sorted(courses_now, key=int):
@@ -249,9 +247,8 @@ def newest_scales(scale_events):
 
 
 def active_scales(scale_events):
-    return sorted(
-        (e for e in newest_scales(scale_events) if e["body"]["workflow_state"] == "active"), key=age
-    )
+    active = [e for e in newest_scales(scale_events) if e["body"]["workflow_state"] == "active"]
+    return sorted(active, key=age)
 
 
 def place_of(event):
