@@ -2,21 +2,25 @@
 
 A stock Confluent Avro consumer needs nothing but this address to decode every topic. Paths, bodies, content
 type and error codes are those of the API reference (docs.confluent.io, "Schema Registry API"),
-as far as they only read.
+as far as they only read. `POST /subjects/<subject>` is among them: it asks which version a schema is, which
+the Avro converter of Kafka Connect does for every schema it meets.
 """
 
+import json
 import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.errors import MasteryError
+from app.schemas.contract import canonical_text
 from app.schemas.known import KnownSchema, SchemaCatalogue
 from app.schemas.registry_errors import UnknownSchema
 from app.web.health import RETRY_AFTER_SECONDS
@@ -28,11 +32,13 @@ CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 SUBJECT_NOT_FOUND = 40401
 VERSION_NOT_FOUND = 40402
 SCHEMA_NOT_FOUND = 40403
+INVALID_SCHEMA = 42201
 INVALID_VERSION = 42202
 NOT_AVAILABLE = 50003  # "error while forwarding the request to the primary"
 
 _MAX_INT = 2**31 - 1
 _READ_METHODS = {"GET", "HEAD"}
+_LARGEST_SCHEMA = 1024 * 1024
 
 
 def registry_app(source: Callable[[], SchemaCatalogue | None]) -> Starlette:
@@ -45,6 +51,7 @@ def registry_app(source: Callable[[], SchemaCatalogue | None]) -> Starlette:
             Route("/schemas/ids/{schema_id}", registry.schema, methods=["GET"]),
             Route("/schemas/ids/{schema_id}/schema", registry.schema_text, methods=["GET"]),
             Route("/subjects", registry.subjects, methods=["GET"]),
+            Route("/subjects/{subject}", registry.look_up, methods=["POST"]),
             Route("/subjects/{subject}/versions", registry.versions, methods=["GET"]),
             Route("/subjects/{subject}/versions/{version}", registry.version, methods=["GET"]),
             Route("/subjects/{subject}/versions/{version}/schema", registry.version_text, methods=["GET"]),
@@ -99,15 +106,27 @@ class _Registry:
         return _json(self._versions(request.path_params["subject"]))
 
     def version(self, request: Request) -> Response:
-        found = self._version(request)
-        return _json(
-            {
-                "subject": found.subject,
-                "version": found.version,
-                "id": found.schema_id,
-                "schema": found.text,
-            }
-        )
+        return _known(self._version(request))
+
+    async def look_up(self, request: Request) -> Response:
+        given = b""
+        async for chunk in request.stream():
+            given += chunk
+            if len(given) > _LARGEST_SCHEMA:
+                raise _RegistryError(INVALID_SCHEMA, "Invalid schema: larger than any here")
+        return await run_in_threadpool(self._looked_up, request.path_params["subject"], given)
+
+    def _looked_up(self, subject: str, given: bytes) -> Response:
+        try:
+            wanted = canonical_text(json.loads(json.loads(given)["schema"]))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise _RegistryError(INVALID_SCHEMA, "Invalid schema") from None
+        # The newest first: it is the one that is asked for.
+        for number in reversed(self._versions(subject)):
+            known = self._schemas().version(subject, number)
+            if canonical_text(json.loads(known.text)) == wanted:
+                return _known(known)
+        raise _RegistryError(SCHEMA_NOT_FOUND, "Schema not found")
 
     def version_text(self, request: Request) -> Response:
         return _text(self._version(request).text)
@@ -161,6 +180,17 @@ def _version_number(given: str) -> int:
 
 def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return JSONResponse(body, status_code=status, headers=headers, media_type=CONTENT_TYPE)
+
+
+def _known(schema: KnownSchema) -> Response:
+    return _json(
+        {
+            "subject": schema.subject,
+            "version": schema.version,
+            "id": schema.schema_id,
+            "schema": schema.text,
+        }
+    )
 
 
 def _text(schema: str) -> Response:

@@ -69,11 +69,45 @@ def test_errors_as_the_api_reference_has_them(client, path, status, code):
     assert body["message"]
 
 
+def look_up(client, subject, content):
+    answer = client.post(f"/registry/subjects/{subject}", content=content)
+    assert answer.headers["Content-Type"] == CONTENT_TYPE
+    return answer.status_code, answer.json()
+
+
+def test_a_schema_is_looked_up_however_it_is_written(client):
+    """Kafka Connect's Avro converter asks so for the version of each schema it meets."""
+    found = {"subject": SUBJECT, "version": 2, "id": EVENT.local_id, "schema": EVENT.text}
+    other_order = dict(reversed(EVENT.schema.items()))
+    for schema in (EVENT.text, json.dumps(EVENT.schema, indent=2), json.dumps(other_order)):
+        assert look_up(client, SUBJECT, json.dumps({"schema": schema})) == (200, found)
+    assert look_up(client, SUBJECT, json.dumps({"schema": '"string"'}))[1]["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("subject", "content", "status", "code"),
+    [
+        (SUBJECT, json.dumps({"schema": '"long"'}), 404, 40403),
+        ("other", json.dumps({"schema": '"string"'}), 404, 40401),
+        (SUBJECT, json.dumps({"schema": "{"}), 422, 42201),
+        (SUBJECT, json.dumps({"schema": 1}), 422, 42201),
+        (SUBJECT, json.dumps({}), 422, 42201),
+        (SUBJECT, "[]", 422, 42201),
+        (SUBJECT, "", 422, 42201),
+        (SUBJECT, b"\xff", 422, 42201),
+        (SUBJECT, "[" * 100_000, 422, 42201),
+        (SUBJECT, b" " * 2**21, 422, 42201),
+    ],
+)
+def test_what_cannot_be_looked_up(client, subject, content, status, code):
+    found, body = look_up(client, subject, content)
+    assert (found, body["error_code"]) == (status, code)
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
         ("POST", f"/subjects/{SUBJECT}/versions"),
-        ("POST", f"/subjects/{SUBJECT}"),
         ("DELETE", f"/subjects/{SUBJECT}"),
         ("PUT", "/config"),
         ("PUT", f"/config/{SUBJECT}"),
