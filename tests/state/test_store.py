@@ -1,0 +1,181 @@
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.state.errors import StateFileUnusable, StateUnavailable
+from app.state.reader import StoreReader
+from app.state.store import PartitionStore, StoreIdentity, outcome_of
+
+IDENTITY = StoreIdentity("canvas.mastery-changelog", "topic-id", partition=3, partitions=12, rows_format=1)
+
+keys = st.builds(
+    lambda user, outcome: f"root:{user}:{outcome}".encode(), st.sampled_from("abcdé"), st.integers(0, 3)
+)
+records = st.tuples(keys, st.none() | st.binary(max_size=20))
+
+
+def restored(path: Path, rows: list[tuple[bytes, bytes | None]] | None = None) -> PartitionStore:
+    store = PartitionStore(path, IDENTITY)
+    store.append(rows or [], len(rows or []))
+    store.finish_restore()
+    return store
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "3.db"
+
+
+def content(path: Path) -> dict[bytes, bytes]:
+    with StoreReader(path) as reader:
+        return dict(reader.scan())
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    history=st.lists(records, max_size=30),
+    cuts=st.tuples(st.integers(0, 30), st.integers(0, 30)).map(sorted),
+    wanted=st.sets(keys),
+)
+def test_a_file_is_what_a_dict_would_be(
+    tmp_path_factory: pytest.TempPathFactory,
+    history: list[tuple[bytes, bytes | None]],
+    cuts: list[int],
+    wanted: set[bytes],
+) -> None:
+    """Some of the changelog is appended in two steps, the rest comes in checkpoints of three records."""
+    path = tmp_path_factory.mktemp("store") / "3.db"
+    expected: dict[bytes, bytes] = {}
+    with PartitionStore(path, IDENTITY) as store:
+        assert store.restoring
+        store.append(history[: cuts[0]], cuts[0])
+        store.append(history[cuts[0] : cuts[1]], cuts[1])
+        store.finish_restore()
+        for start in range(cuts[1], len(history), 3):
+            store.write(dict(history[start : start + 3]), start + 3)
+    for key, value in history:
+        if value is None:
+            expected.pop(key, None)
+        else:
+            expected[key] = value
+    with StoreReader(path) as reader:
+        assert reader.count() == len(expected)
+        assert reader.get_many(wanted) == {key: expected[key] for key in wanted & expected.keys()}
+        assert reader.scan(limit=100) == sorted(expected.items())
+        for user in "abé":
+            prefix = f"root:{user}:".encode()
+            assert reader.scan(prefix=prefix) == sorted(
+                item for item in expected.items() if item[0].startswith(prefix)
+            )
+        for outcome in (b"0", b"3"):
+            assert reader.keys_of_outcome(outcome) == sorted(
+                key for key in expected if outcome_of(key) == outcome
+            )
+
+
+def test_pages_neither_skip_nor_repeat(path: Path) -> None:
+    rows = [(f"root:{number:03}:7".encode(), b"v") for number in range(25)]
+    with restored(path, rows[::-1]), StoreReader(path) as reader:
+        for pages in (
+            lambda after: [key for key, _ in reader.scan(prefix=b"root:", after=after, limit=10)],
+            lambda after: reader.keys_of_outcome(b"7", after=after, limit=10),
+        ):
+            seen, after = [], b""
+            while page := pages(after):
+                assert len(page) <= 10
+                seen += page
+                after = page[-1]
+            assert seen == [key for key, _ in rows]
+
+
+def test_position_and_rows_are_written_together(path: Path) -> None:
+    with restored(path) as store:
+        store.write({b"a:b:1": b"old"}, 7)
+        store._db.execute("PRAGMA max_page_count = 10")
+        with pytest.raises(StateUnavailable, match="full") as caught:
+            store.write({b"a:b:%d" % number: bytes(2000) for number in range(1, 100)}, 9)
+        assert "make room" in (caught.value.hint or "")
+        assert store.position == 7
+    assert content(path) == {b"a:b:1": b"old"}
+
+
+def test_a_reader_sees_what_was_committed_when_it_asks(path: Path) -> None:
+    with restored(path) as store, StoreReader(path) as reader:
+        assert reader.get_many([b"a:b:1"]) == {}
+        store.write({b"a:b:1": b"1"}, 1)
+        assert reader.get_many([b"a:b:1"]) == {b"a:b:1": b"1"}
+
+
+def test_a_file_is_gone_on_with(path: Path) -> None:
+    with restored(path, [(b"a:b:1", b"1")]) as store:
+        store.write({b"a:b:2": b"2"}, 5)
+        synced_at = store.synced_at
+    with PartitionStore(path, IDENTITY) as store:
+        assert (store.restoring, store.position, store.synced_at) == (False, 5, synced_at)
+    assert content(path) == {b"a:b:1": b"1", b"a:b:2": b"2"}
+
+
+def test_a_restore_that_was_cut_off_goes_on(path: Path) -> None:
+    with PartitionStore(path, IDENTITY) as store:
+        store.append([(b"a:b:1", b"1")], 4)
+    with PartitionStore(path, IDENTITY) as store:
+        assert (store.restoring, store.position) == (True, 4)
+        store.append([(b"a:b:1", b"2")], 8)
+        store.finish_restore()
+    assert content(path) == {b"a:b:1": b"2"}
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"topic": "canvas2.mastery-changelog"}, "another topic: canvas.mastery-changelog, not canvas2"),
+        ({"topic_id": "anew"}, "another topic id"),
+        ({"partition": 4}, "another partition: 3, not 4"),
+        ({"partitions": 24}, "another partitions: 12, not 24"),
+        ({"rows_format": 2}, "another rows format: 1, not 2"),
+    ],
+)
+def test_a_copy_of_something_else_is_refused(path: Path, other: dict[str, object], told: str) -> None:
+    restored(path).close()
+    with pytest.raises(StateFileUnusable, match=told):
+        PartitionStore(path, replace(IDENTITY, **other))  # type: ignore[arg-type]
+
+
+def test_another_layout_is_refused(path: Path) -> None:
+    restored(path).close()
+    db = sqlite3.connect(path)
+    db.execute("UPDATE meta SET value = '99' WHERE name = 'format'")
+    db.commit()
+    db.close()
+    with pytest.raises(StateFileUnusable, match="another format"):
+        PartitionStore(path, IDENTITY)
+
+
+@pytest.mark.parametrize("damage", ["foreign", "cut", "overwritten", "other-tables"])
+def test_damage_is_found(path: Path, damage: str) -> None:
+    with restored(path, [(b"a:b:%d" % number, bytes(500)) for number in range(200)]):
+        pass
+    raw = path.read_bytes()
+    if damage == "foreign":
+        path.write_bytes(b"not a database, but long enough to be looked at" * 100)
+    elif damage == "cut":
+        path.write_bytes(raw[: len(raw) // 2])
+    elif damage == "overwritten":
+        path.write_bytes(raw[:4096] + b"\xff" * (len(raw) - 4096))
+    else:
+        path.unlink()
+        db = sqlite3.connect(path)
+        db.execute("CREATE TABLE other (x)")
+        db.commit()
+        db.close()
+    with pytest.raises(StateFileUnusable), PartitionStore(path, IDENTITY), StoreReader(path) as reader:
+        reader.scan(limit=1000)
+
+
+def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(StateUnavailable, match="cannot be used"):
+        PartitionStore(tmp_path / "missing" / "3.db", IDENTITY)
