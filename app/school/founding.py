@@ -53,7 +53,8 @@ _ZONES = (("America/Denver", -360), ("America/New_York", -240), ("Asia/Kolkata",
 _MAIN_SHARE = 0.7
 _CLASS = 25
 _COURSES_PER_STUDENT = 4
-_LATE = 6
+# One outcome in so many.
+_LATE = 4
 
 
 class Founder:
@@ -157,7 +158,8 @@ class Founder:
         for outcome in [own, *dice.sample(root.outcomes, 3)]:
             course.outcomes.append(outcome)
             if outcome is own:
-                events.append(make.outcome(root, outcome, next(clock), course, created=True))
+                told = make.outcome(root, outcome, next(clock), course, created=True)
+                events.append(self._sometimes_late(told))
             link = Link(root.next_id("link"), outcome, top, course.context)
             course.links.append(link)
             events.append(make.link(root, link, next(clock), course, created=True))
@@ -166,14 +168,17 @@ class Founder:
     def _placed(
         self, root: RootAccount, outcome: Outcome, group: Group, context: Context | None, clock: Iterator[int]
     ) -> Iterator[Event]:
-        """Tell of a new outcome of an account and its link; one in some comes late, after its results."""
+        """Tell of a new outcome of an account, and of its link."""
         root.outcomes.append(outcome)
-        self._outcomes += 1
-        event = self._definitions.outcome(root, outcome, next(clock), created=True)
-        yield event._replace(late=self._outcomes % _LATE == 0)
+        yield self._sometimes_late(self._definitions.outcome(root, outcome, next(clock), created=True))
         link = Link(root.next_id("link"), outcome, group, context)
         root.links.append(link)
         yield self._definitions.link(root, link, next(clock), created=True)
+
+    def _sometimes_late(self, event: Event) -> Event:
+        """Let one in some arrive days later: after the first results, where the outcome is used."""
+        self._outcomes += 1
+        return event._replace(late=self._outcomes % _LATE == 0)
 
     def _outcome(
         self, root: RootAccount, context: Context | None, method: str | None, number: int | None

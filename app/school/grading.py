@@ -38,7 +38,10 @@ class Grading:
         number = course.assets
         course.assets += 1
         kind, artifact_type = _ASSETS[(int(course.context.id) + number) % len(_ASSETS)]
-        aligned = dice.sample(course.outcomes, dice.between(1, 2))
+        # The course's own outcome first, then each in its turn.
+        aligned = [course.outcomes[number % len(course.outcomes)]]
+        if dice.chance(0.5):
+            aligned.append(course.outcomes[(number + 1) % len(course.outcomes)])
         title = f"{ASSIGNMENTS[number % len(ASSIGNMENTS)]} {number // len(ASSIGNMENTS) + 1}"
         asset = Asset(root.next_id(kind), kind, title, aligned)
         for student in dice.sample(course.students, size):
@@ -73,12 +76,14 @@ class Grading:
             time += 20 * SECOND
 
     def clear(self, root: RootAccount, course: Course, time: int) -> Iterator[Event]:
-        """Take a score away; the result stays."""
+        """Take a score away; the result stays, and gets another one at times."""
         result = self._dice.pick(course.results)
         time = max(time, result.changed_at + SECOND)
         result.score = None
         result.assessed_at = result.changed_at = root.row_time(time)
         yield self._updated(root, course, result, time)
+        if self._dice.chance(0.4):
+            yield from self.again(root, course, result, time + 20 * MINUTE)
 
     def delete(self, root: RootAccount, course: Course, time: int) -> Iterator[Event]:
         """Delete a result; the course keeps it, so that it can be brought back."""

@@ -17,8 +17,14 @@ from app.school.term import utc_text, zoned_text
 
 __all__ = ["ODDITIES", "Wire", "plain_parts"]
 
-# The share of events with an oddity.
+# The share of events with an oddity: definitions are few, and are to have them all.
 _ODD = 0.15
+_ODD_DEFINITIONS = 0.6
+_FREQUENT = frozenset(
+    {"learning_outcome_result_created", "learning_outcome_result_updated", "rubric_assessed"}
+)
+# The share of cleared scores that are written so.
+_NAN = 0.3
 _NOT_A_NUMBER = "@not a number@"
 _KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "learning_outcome": (
@@ -76,7 +82,10 @@ class Wire:
             if generation is Generation.OLDEST:
                 _numbers_as_ids(draft)
                 _whole_numbers(draft)
-        if self._dice.random() < _ODD:
+        if "score" not in event.body and event.name.startswith("learning_outcome_result"):
+            if self._dice.chance(_NAN):
+                _not_a_number(draft)
+        elif self._dice.random() < (_ODD if event.name in _FREQUENT else _ODD_DEFINITIONS):
             self._dice.pick(ODDITIES)(draft)
         raw = _encode({draft.metadata_name: metadata, "body": draft.body, **draft.envelope})
         if draft.not_a_number:
@@ -128,9 +137,8 @@ def _without_fractions(value: Any) -> Any:
 
 def _not_a_number(draft: _Draft) -> None:
     """A score that is not there is NaN."""
-    if "score" not in draft.event.body and draft.event.name.startswith("learning_outcome_result"):
-        draft.body["score"] = draft.body["percent"] = _NOT_A_NUMBER
-        draft.not_a_number = True
+    draft.body["score"] = draft.body["percent"] = _NOT_A_NUMBER
+    draft.not_a_number = True
 
 
 def _attributes(draft: _Draft) -> None:
@@ -209,7 +217,6 @@ ODDITIES: tuple[Callable[[_Draft], None], ...] = (
     _nulls,
     _numbers_as_ids,
     _whole_numbers,
-    _not_a_number,
     _attributes,
     _empty_texts,
     _other_clocks,
@@ -218,6 +225,7 @@ ODDITIES: tuple[Callable[[_Draft], None], ...] = (
     _new_beside,
     _new_in_metadata,
     _new_in_body,
+    _new_inside,
     _new_inside,
     _no_account,
 )
