@@ -59,17 +59,34 @@ def test_rounding_happens_once_at_the_end():
 
 
 def test_weights_are_hundredths_times_n():
-    # 0.01 * 35 is a little more than 0.35, and lifts the sum to where Ruby rounds up.
-    assert score("decaying_average", 65, 1.1, 2.3) == pytest.approx(1.88)
+    # 1.7 * 0.65 + 5 * 0.35 is 2.855 on paper. With n / 100 for the weights it would become 2.85.
+    assert score("decaying_average", 65, 5.0, 1.7) == 2.86
 
 
-@pytest.mark.parametrize("method", ["latest", "decaying_average", "standard_decaying_average"])
-def test_order_is_that_of_assessment_not_of_ids(method):
+def test_the_example_of_the_documentation():
+    week = [
+        result(id="1", score=6.0, possible=10.0, percent=0.6, assessed_at=at(0)),
+        result(id="2", score=2.0, possible=5.0, percent=0.4, assessed_at=at(DAY)),
+        result(id="3", score=4.0, possible=4.0, percent=1.0, assessed_at=at(4 * DAY)),
+    ]
+    definition = outcome("decaying_average", 65)
+    row = only_row([definition, *week])
+    assert (row.score, row.mastery) == (4.13, True)
+    deleted = result(id="3", updated=5 * DAY, workflow_state="deleted")
+    row = only_row([definition, *week, deleted])
+    assert (row.score, row.mastery) == (2.35, False)
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [("latest", 5.0), ("decaying_average", 3.25), ("standard_decaying_average", 3.25)],
+)
+def test_order_is_that_of_assessment_not_of_ids(method, expected):
     events = [
         result(id="1", score=5.0, percent=1.0, assessed_at=at(20)),
         result(id="2", score=0.0, percent=0.0, assessed_at=at(10)),
     ]
-    assert only_row([outcome(method, None), *events]).score in (5.0, 3.25)
+    assert only_row([outcome(method), *events]).score == expected
 
 
 def test_times_count_by_whole_seconds_and_ids_break_ties():
