@@ -107,11 +107,13 @@ def dead_letters() -> None:
     show_default=True,
     help="Show the newest this many.",
 )
+@click.option("--pending", is_flag=True, help="Only those that were not replayed.")
 @click.option("--count", is_flag=True, help="Count all of them by kind and event instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 def list_letters(
     selection: Selection,
     limit: int,
+    pending: bool,
     count: bool,
     as_json: bool,
 ) -> None:
@@ -122,9 +124,14 @@ def list_letters(
     settings = load_settings()
     partitions = topic_partitions(settings)
     marks = read_marks(settings, partitions)
-    letters = filter(selection.has, read_letters(settings, partitions))
+    letters = (
+        letter
+        for letter in read_letters(settings, partitions)
+        if selection.has(letter) and not (pending and marks.of(letter))
+    )
+    none = none_text(settings, narrowed=pending or selection != Selection())
     if count:
-        print_counts(letters, marks, none=none_text(settings, selection), as_json=as_json)
+        print_counts(letters, marks, none=none, as_json=as_json)
         return
     # Only the newest are kept while the whole topic goes by.
     newest = heapq.nlargest(limit, letters, key=lambda letter: letter.age)[::-1]
@@ -133,7 +140,7 @@ def list_letters(
         for entry in summaries:
             print_json(entry)
     elif not summaries:
-        click.echo(none_text(settings, selection))
+        click.echo(none)
     else:
         shown = ("id", "kind", "event", "timestamp", "from", "replays", "replayed_to", "message")
         rows = [[(entry | {"from": origin(entry)})[name] for name in shown] for entry in summaries]

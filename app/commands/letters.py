@@ -11,7 +11,6 @@ from app.replay.letters import Letter, place_text
 from app.replay.marks import Mark, Marks
 from app.replay.plan import Plan
 from app.replay.replayer import Replayer
-from app.replay.selection import Selection
 from app.settings import Settings
 from app.values import plain_bytes, timestamp_text
 
@@ -57,10 +56,11 @@ def went(mark: Mark) -> str:
     return f"{mark.topic}/{mark.partition}/{mark.offset}"
 
 
-def none_text(settings: Settings, selection: Selection) -> str:
-    """Say that there is none."""
-    which = " of those kinds, events and times" if selection != Selection() else ""
-    return f"no dead letters{which} in {settings.dead_letter_topic}"
+def none_text(settings: Settings, *, narrowed: bool) -> str:
+    """Say that there is none; `narrowed` by options."""
+    return f"no dead letters in {settings.dead_letter_topic}" + (
+        " that these options name" if narrowed else ""
+    )
 
 
 @dataclass(slots=True)

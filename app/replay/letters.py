@@ -1,5 +1,6 @@
 """The dead letters of the topic, each with what its headers and its raw record tell."""
 
+import re
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ __all__ = ["UNKNOWN_KIND", "Letter", "NoSuchDeadLetter", "Place", "letter_at", "
 
 Place = tuple[int, int]
 """Partition and offset in the dead-letter topic."""
+
+#: Canvas's are snake_case, some with a dot; others may be written by hand.
+_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 
 #: The kind of a record that no worker wrote.
 UNKNOWN_KIND = "unknown"
@@ -75,13 +79,16 @@ class Letter:
 
     @property
     def event_name(self) -> str | None:
-        """The event's name, where the raw bytes still tell it: a broken record promises nothing."""
+        """The event's name, where the raw bytes still tell one: a broken record promises nothing.
+
+        What cannot be a name is not shown: it may be anything, for a terminal or about a person.
+        """
         value = plain(self.record.value)
         if not isinstance(value, dict):
             return None
         metadata = value.get("metadata") or value.get("attributes")
         name = metadata.get("event_name") if isinstance(metadata, dict) else None
-        return name if isinstance(name, str) else None
+        return name if isinstance(name, str) and _NAME.fullmatch(name) else None
 
 
 def read_letters(

@@ -202,6 +202,8 @@ def test_replay_sends_what_the_raw_record_was_once(mastery, fresh_letters, raw):
     ]
     assert "1 left out: older than" in again.err
     assert raw() == sent
+    pending = mastery("dead-letters", "list", "--pending", "--json").out.splitlines()
+    assert [json.loads(line)["id"] for line in pending] == ["0:1", "1:2"]
     table = {line.split()[0]: line for line in mastery("dead-letters", "list").out.splitlines()}
     assert f"  {listed['1:0']['replayed_to']}  body.id" in table["1:0"]
     assert json.loads(mastery("dead-letters", "show", "1:1", "--json").out)["replays"] == 1
