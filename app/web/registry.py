@@ -12,6 +12,8 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+from fastavro import parse_schema
+from fastavro.schema import SchemaParseException
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -118,13 +120,13 @@ class _Registry:
 
     def _looked_up(self, subject: str, given: bytes) -> Response:
         try:
-            wanted = canonical_text(json.loads(json.loads(given)["schema"]))
-        except (ValueError, KeyError, TypeError, RecursionError):
+            wanted = _comparable(json.loads(given)["schema"])
+        except (ValueError, LookupError, TypeError, RecursionError, SchemaParseException):
             raise _RegistryError(INVALID_SCHEMA, "Invalid schema") from None
         # The newest first: it is the one that is asked for.
         for number in reversed(self._versions(subject)):
             known = self._schemas().version(subject, number)
-            if canonical_text(json.loads(known.text)) == wanted:
+            if _comparable(known.text) == wanted:
                 return _known(known)
         raise _RegistryError(SCHEMA_NOT_FOUND, "Schema not found")
 
@@ -158,6 +160,14 @@ class _Registry:
         if number not in known:
             raise _RegistryError(VERSION_NOT_FOUND, f"Version {number} not found.")
         return self._schemas().version(subject, number)
+
+
+def _comparable(text: str) -> str:
+    """Names in full, keys in order: Java's Avro writes a schema that it has read in another form."""
+    parsed = parse_schema(json.loads(text))
+    if isinstance(parsed, dict):
+        parsed = {name: value for name, value in parsed.items() if not name.startswith("__")}
+    return canonical_text(parsed)
 
 
 def _number(given: str) -> int:
