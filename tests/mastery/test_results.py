@@ -15,14 +15,14 @@ def snapshots_of(*events):
 
 
 def after(*events):
-    """The results after these events, which end in the same in every order, each of them delivered twice."""
-    snapshots = snapshots_of(*events)
+    """The results after these events, which end in the same in every order, delivered once or twice."""
     ends = []
-    for order in permutations(snapshots):
-        results = Results()
-        for snapshot in order + order:
-            results.apply(snapshot)
-        ends.append(results)
+    for order in permutations(snapshots_of(*events)):
+        for deliveries in (order, order + order):
+            results = Results()
+            for snapshot in deliveries:
+                results.apply(snapshot)
+            ends.append(results)
     assert all(end == ends[0] for end in ends)
     return ends[0]
 
