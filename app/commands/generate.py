@@ -223,7 +223,10 @@ def _tell_nobody(_line: bytes) -> None:
 def _open(stack: ExitStack, path: Path) -> BinaryIO:
     if str(path) == "-":
         return click.get_binary_stream("stdout")
-    return stack.enter_context(path.open("wb"))
+    try:
+        return stack.enter_context(path.open("wb"))
+    except OSError as error:
+        raise click.UsageError(f"cannot write {path}: {error.strerror}") from None
 
 
 def _print_totals(totals: "Totals") -> None:
