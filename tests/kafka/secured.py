@@ -2,6 +2,8 @@
 
 import datetime as dt
 import ipaddress
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from confluent_kafka.admin import (
@@ -18,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from app.reference.permissions import Role
 from tests.kafka.server import KafkaServer
 from tests.support.ports import stable_port
 from tests.support.waiting import wait_until
@@ -114,17 +117,7 @@ class SecuredKafka(KafkaServer):
 
     def grant(self, *grants: tuple[ResourceType, str, AclOperation]) -> None:
         """Let `user` do this with all whose name begins so, and nothing else any more."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-        everything = AclBindingFilter(
-            ResourceType.ANY,
-            None,
-            ResourcePatternType.ANY,
-            None,
-            None,
-            AclOperation.ANY,
-            AclPermissionType.ANY,
-        )
-        bindings = [
+        self._let(
             AclBinding(
                 kind,
                 name,
@@ -135,7 +128,36 @@ class SecuredKafka(KafkaServer):
                 AclPermissionType.ALLOW,
             )
             for kind, name, operation in grants
-        ]
+        )
+
+    def grant_role(self, role: Role) -> None:
+        """Let `user` do what the role lists, and nothing else any more."""
+        self._let(
+            AclBinding(
+                ResourceType[acl.resource.upper().replace("-", "_")],
+                acl.name,
+                ResourcePatternType.PREFIXED if acl.prefixed else ResourcePatternType.LITERAL,
+                f"User:{self.user}",
+                "*",
+                # DescribeConfigs is DESCRIBE_CONFIGS there.
+                AclOperation[re.sub(r"(?<=[a-z])(?=[A-Z])", "_", acl.operation).upper()],
+                AclPermissionType.ALLOW,
+            )
+            for acl in role.acls
+        )
+
+    def _let(self, bindings: Iterable[AclBinding]) -> None:
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        everything = AclBindingFilter(
+            ResourceType.ANY,
+            None,
+            ResourcePatternType.ANY,
+            None,
+            None,
+            AclOperation.ANY,
+            AclPermissionType.ANY,
+        )
+        bindings = list(bindings)
         for future in admin.delete_acls([everything]).values():
             future.result()
         for future in (admin.create_acls(bindings) if bindings else {}).values():

@@ -1,10 +1,14 @@
 """Every client of the project against a Kafka that wants TLS and a login, and grants only what is needed."""
 
+from contextlib import closing
+
 import pytest
-from confluent_kafka import KafkaException
+from click.testing import CliRunner
+from confluent_kafka import Consumer, KafkaException
 from confluent_kafka.admin import AclOperation, ResourceType
 
 from app.backlog import read_backlog
+from app.cli import cli
 from app.embedded.samples import sample_events
 from app.kafka import (
     AccessDenied,
@@ -14,8 +18,10 @@ from app.kafka import (
     LoginRefused,
     admin_client,
     broker_failure,
+    consumer_config,
 )
 from app.reader import TopicReader, topic_partitions
+from app.reference.permissions import roles
 from app.sender import EventSender
 from app.settings import Settings, load_settings
 from app.topics import TopicAdmin, apply, load_catalogue
@@ -23,7 +29,7 @@ from tests.kafka.artifacts import why_not
 from tests.kafka.secured import Authority, SecuredKafka
 from tests.support.brokers import cannot_run
 from tests.support.waiting import wait_until
-from tests.support.worker import WorkerProcess
+from tests.support.worker import WorkerProcess, command_environment
 
 pytestmark = pytest.mark.kafka
 
@@ -144,3 +150,56 @@ def test_a_missing_permission_is_told(login, secured):
         sender.finish()
     with pytest.raises(AccessDenied):
         read_backlog(login, [(login.raw_topic_name, 0)])
+
+
+def mastery(settings: Settings, *arguments: str, given: bytes | None = None) -> str:
+    """Call a command that must succeed, with these settings; return what it printed."""
+    environment = command_environment(settings)
+    done = CliRunner().invoke(
+        cli,
+        arguments,
+        env={name: environment[name] for name in environment if name[:8] == "MASTERY_"},
+        input=given,
+    )
+    assert done.exit_code == 0, f"{arguments}: {done.output}{done.exception}"
+    return done.output
+
+
+def test_what_the_docs_grant_is_enough_for_each_role(login, secured, tmp_path):
+    """The roles are those of docs/operating.md. Each does its work with its own permissions and no others."""
+    settings = changed(login, topic_prefix=f"{login.topic_prefix}roles.")
+    deployer, receiver, worker, reports, operator = roles(settings, load_catalogue(settings))
+    secured.grant_role(deployer)
+    mastery(settings, "topics", "apply")
+    mastery(settings, "topics", "check")
+    mastery(settings, "schemas", "register")
+    secured.grant_role(receiver)
+    sample = next(sample for sample in sample_events() if sample.event_name == "rubric_assessed")
+    mastery(settings, "send", "-", given=sample.raw)
+    events = EventSender(settings, settings.raw_topic_name)
+    events.send(b"broken")
+    events.finish()
+    secured.grant_role(worker)
+    with WorkerProcess(settings, tmp_path) as running:
+        running.wait_ready()
+        inputs = [(settings.raw_topic_name, partition) for partition in range(settings.partitions)]
+        wait_until(
+            lambda: all(entry.idle for entry in read_backlog(settings, inputs)),
+            timeout=30,
+            what="everything to be processed",
+            detail=lambda: running.log,
+        )
+        running.terminate()
+        assert running.wait() == 0, running.log
+    secured.grant_role(operator)
+    mastery(settings, "status", "--wait-idle", "0")
+    assert "not-json" in mastery(settings, "dead-letters", "list")
+    mastery(settings, "dead-letters", "replay", "--kind", "not-json")
+    assert sample.event_name in mastery(settings, "tail", sample.event_name, "--from-beginning", "--exit")
+    secured.grant_role(reports)
+    with closing(Consumer(consumer_config(settings, group_id="reports"))) as consumer:
+        consumer.subscribe([settings.typed_topic(sample.event_name)])
+        polled = []
+        wait_until(lambda: polled.append(consumer.poll(0.5)) or polled[-1], timeout=30, what="a record")
+        assert polled[-1].error() is None
+        consumer.commit(polled[-1], asynchronous=False)
