@@ -58,6 +58,12 @@ def test_rounding_happens_once_at_the_end():
     assert score("average", None, 1.004, 1.004, 1.007, possible=5.0) == 1.01
 
 
+def test_sums_make_up_for_lost_digits():
+    # The mean is 0.515, and 0.865, on paper. Ruby says so too; added one by one it would be 0.51, and 0.87.
+    assert score("average", None, 0.01, 0.2, 0.7, 1.15) == 0.52
+    assert score("average", None, 0.01, 0.7, 0.7, 2.05) == 0.86
+
+
 def test_weights_are_hundredths_times_n():
     # 1.7 * 0.65 + 5 * 0.35 is 2.855 on paper. With n / 100 for the weights it would become 2.85.
     assert score("decaying_average", 65, 5.0, 1.7) == 2.86
