@@ -4,7 +4,7 @@
 
 Every typed topic of the prefix canvas. goes to the one of MASTERY_TOPIC_PREFIX: bytes, key and timestamp as
 they are, in the order of each key, to the partition that the key belongs to now. Records from `--before` on
-are left out: those come from the raw topic. The schemas that the records were written with come along. A topic
+are left out: those come from the raw topic. The schemas they were written with come along. A topic
 that holds records already is refused, so a copy that was interrupted is begun anew with new topics.
 docs/operating.md tells when.
 """

@@ -86,5 +86,5 @@ def anchors(page: str) -> set[str]:
 
 
 def test_commands_of_the_page_are_commands():
-    called = set(re.findall(r"(?:^|`|&& |/)mastery ([a-z-]+)", TEXT, re.MULTILINE))
+    called = set(re.findall(r"(?:^ *|`|&& |/)mastery ([a-z-]+)", TEXT, re.MULTILINE))
     assert {"topics", "worker", "status", "web-token"} <= called <= set(COMMANDS)
