@@ -104,6 +104,8 @@ def main() -> None:
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
             "enable.partition.eof": arguments.exit,
+            # How soon a dead one is noticed. Joining a group of the embedded broker takes half of it.
+            "session.timeout.ms": 6000,
         }
     )
     consumer.subscribe([arguments.prefix + name for name in EVENTS])

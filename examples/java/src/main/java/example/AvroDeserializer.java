@@ -1,5 +1,7 @@
 package example;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.net.URI;
@@ -8,6 +10,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.util.Base64;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.avro.Schema;
@@ -27,7 +30,7 @@ import org.apache.kafka.common.serialization.Deserializer;
  * are newer than the class are skipped, and fields that the record does not have yet are null.
  */
 public final class AvroDeserializer implements Deserializer<SpecificRecord> {
-    /** Base address of the registry, such as {@code http://127.0.0.1:6066/registry}. */
+    /** Base address, such as {@code http://127.0.0.1:6066/registry}, or {@code http://user:password@host/path}. */
     public static final String REGISTRY = "schema.registry.url";
 
     private static final int HEADER = 1 + Integer.BYTES;
@@ -37,10 +40,15 @@ public final class AvroDeserializer implements Deserializer<SpecificRecord> {
             HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(5)).build();
     private final Map<Integer, DatumReader<SpecificRecord>> readers = new ConcurrentHashMap<>();
     private String registry;
+    private String login;
 
     @Override
     public void configure(Map<String, ?> config, boolean isKey) {
-        registry = config.get(REGISTRY).toString().replaceAll("/+$", "");
+        var address = URI.create(config.get(REGISTRY).toString().replaceAll("/+$", ""));
+        login = address.getUserInfo();
+        registry = address.getRawUserInfo() == null
+                ? address.toString()
+                : address.toString().replace(address.getRawUserInfo() + "@", "");
     }
 
     @Override
@@ -72,10 +80,12 @@ public final class AvroDeserializer implements Deserializer<SpecificRecord> {
 
     private String schema(int id) {
         var request = HttpRequest.newBuilder(URI.create(registry + "/schemas/ids/" + id))
-                .timeout(Duration.ofSeconds(10))
-                .build();
+                .timeout(Duration.ofSeconds(10));
+        if (login != null) {
+            request.header("Authorization", "Basic " + Base64.getEncoder().encodeToString(login.getBytes(UTF_8)));
+        }
         try {
-            var answer = http.send(request, HttpResponse.BodyHandlers.ofString());
+            var answer = http.send(request.build(), HttpResponse.BodyHandlers.ofString());
             if (answer.statusCode() != 200) {
                 throw new SerializationException("schema " + id + ": the registry answers " + answer.statusCode());
             }

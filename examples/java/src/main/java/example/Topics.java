@@ -38,15 +38,18 @@ final class Topics {
 
     /** Hands batch after batch to {@code work}; with {@code commit}, commits its position when that returns. */
     void read(List<String> events, boolean commit, Consumer<ConsumerRecords<String, SpecificRecord>> work) {
-        Map<String, Object> config = Map.of(
-                "bootstrap.servers", options.get("--broker"),
-                "group.id", options.get("--group"),
-                "isolation.level", "read_committed",
-                "auto.offset.reset", "earliest",
-                "enable.auto.commit", false,
-                "key.deserializer", StringDeserializer.class,
-                "value.deserializer", AvroDeserializer.class,
-                AvroDeserializer.REGISTRY, options.get("--registry"));
+        Map<String, Object> config = Map.ofEntries(
+                Map.entry("bootstrap.servers", options.get("--broker")),
+                Map.entry("group.id", options.get("--group")),
+                Map.entry("isolation.level", "read_committed"),
+                Map.entry("auto.offset.reset", "earliest"),
+                Map.entry("enable.auto.commit", false),
+                // How soon a dead one is noticed. Joining a group of the embedded broker takes half of it.
+                Map.entry("session.timeout.ms", 6000),
+                Map.entry("heartbeat.interval.ms", 2000),
+                Map.entry("key.deserializer", StringDeserializer.class),
+                Map.entry("value.deserializer", AvroDeserializer.class),
+                Map.entry(AvroDeserializer.REGISTRY, options.get("--registry")));
         try (var consumer = new KafkaConsumer<String, SpecificRecord>(config)) {
             consumer.subscribe(events.stream().map(options.get("--prefix")::concat).toList());
             do {
