@@ -152,6 +152,19 @@ def test_results_of_one_quiz_are_weighted_by_their_points(method):
     assert only_row([outcome(method), quiz("1", 1.0, 3.0), quiz("2", 0.0, 1.0)]).score == 3.75
 
 
+def test_the_share_is_divided_before_it_is_scaled():
+    # 4.05 / 6 * 5 is 3.375 on paper; in floating point the share is a little less, as in Ruby.
+    assert only_row([outcome("average"), quiz("1", 0.05, 1.0), quiz("2", 0.8, 5.0)]).score == 3.37
+
+
+def test_a_quiz_is_known_by_the_asset_whatever_the_artifact():
+    events = [quiz("1", 1.0, 3.0), quiz("2", 0.0, 1.0)]
+    events[1]["body"]["artifact_id"] = "32"
+    other_kind = result(id="3", score=0.0, percent=0.0, possible=4.0, associated_asset_id="9")
+    assert only_row([outcome("average"), *events]).score == 3.75
+    assert only_row([outcome("average"), *events, other_kind]).score == 2.5
+
+
 def test_highest_and_n_mastery_take_them_one_by_one():
     events = [quiz("1", 1.0, 3.0), quiz("2", 0.0, 1.0)]
     assert only_row([outcome("highest"), *events]).score == 5.0
