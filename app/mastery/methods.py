@@ -10,7 +10,7 @@ from app.mastery.rounding import round_to_cents
 from app.mastery.snapshot import ResultSnapshot
 from app.mastery.value import values, weighted_values
 
-__all__ = ["DEFAULT_N", "VALID_N", "Method", "score"]
+__all__ = ["DEFAULT_N", "VALID_N", "Method", "score", "worth"]
 
 
 class Method(StrEnum):
@@ -57,8 +57,7 @@ def score(
     `points` is the upper end of the scale. None for no results, for n_mastery with fewer than `n` results of
     mastery, and for numbers beyond what a double holds.
     """
-    weigh = values if method in _EACH_BY_ITSELF else weighted_values
-    numbers = _in_order_of_time(results, weigh(results, points))
+    numbers = _in_order_of_time(results, worth(results, method, points))
     if not numbers:
         return None
     try:
@@ -68,14 +67,19 @@ def score(
     return round_to_cents(exact) if exact is not None and isfinite(exact) else None
 
 
-def _in_order_of_time(results: Sequence[ResultSnapshot], worth: Sequence[float | None]) -> list[float]:
+def worth(results: Sequence[ResultSnapshot], method: Method, points: float) -> list[float | None]:
+    """What each of the results is worth to a method, as `app.mastery.value` tells."""
+    return values(results, points) if method in _EACH_BY_ITSELF else weighted_values(results, points)
+
+
+def _in_order_of_time(results: Sequence[ResultSnapshot], numbers: Sequence[float | None]) -> list[float]:
     """The values, the latest last. Times count by whole seconds; within one, the order of ids stands.
 
     A result of no value is left out: Canvas fails on it.
     """
     timed = [
         (0 if result.assessed_at is None else result.assessed_at // 1000, value)
-        for result, value in zip(results, worth, strict=True)
+        for result, value in zip(results, numbers, strict=True)
         if value is not None
     ]
     timed.sort(key=itemgetter(0))
