@@ -214,6 +214,16 @@ def test_the_later_of_two_active_ones_counts():
     assert definition_of(outcome(), SCALES, newer, older).basis.scale.points_possible == 9.0
 
 
+def test_a_deleted_one_does_not_take_another_one_along():
+    older = proficiency(*LEVELS, updated=1)
+    deleted = proficiency(
+        (9.0, "Nine", True), outcome_proficiency_id="2", updated=5, workflow_state="deleted"
+    )
+    basis = definition_of(outcome(), SCALES, older, deleted).basis
+    assert (basis.scale.points_possible, basis.state) == (4.0, "known")
+    assert basis.time == milliseconds(at(5))
+
+
 def test_reading_definitions():
     own = read_outcome(outcome(learning_outcome_id="21070000000000007"))
     assert (own.learning_outcome_id, own.is_global) == ("7", False)
