@@ -59,7 +59,7 @@ def _running_demo(folder: Path, *arguments: str) -> Iterator[subprocess.Popen]:
         stderr=subprocess.PIPE,
         text=True,
         cwd=CHECKOUT,
-        env=os.environ | ELSEWHERE | {"TMPDIR": str(folder)},
+        env=os.environ | ELSEWHERE | {"TMPDIR": str(folder), "HOME": str(folder)},
         start_new_session=True,
     ) as process:
         try:
