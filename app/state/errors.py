@@ -17,6 +17,10 @@ class StateError(MasteryError):
 class StateFileUnusable(StateError):
     """A state file cannot be gone on with: corrupt, foreign, too old. It is restored from the changelog."""
 
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"the state file {path} {problem}")
+        self.path = path
+
 
 class StateUnavailable(StateError):
     """State cannot be read or written now: the disk is full or failing. What Kafka has is not lost."""
@@ -37,7 +41,7 @@ def file_errors(path: Path) -> Iterator[None]:
         # Its subclasses are mistakes of ours.
         if type(error) is not sqlite3.DatabaseError:
             raise
-        raise StateFileUnusable(f"the state file {path} is damaged: {error}") from None
+        raise StateFileUnusable(path, f"is damaged: {error}") from None
 
 
 _ROOM = "make room on the disk of MASTERY_STATE_DIR, then start the worker again: it goes on where it was"

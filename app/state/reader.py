@@ -15,13 +15,14 @@ _KEYS_AT_A_TIME = 500
 
 
 class StoreReader:
-    """A read-only connection. Each call sees what was committed when it began; to be used by one thread."""
+    """A read-only connection. Each call sees what was committed when it began; for one thread at a time."""
 
     def __init__(self, path: Path, *, cache_kibibytes: int = 2048) -> None:
         """Open the file. Raises StateUnavailable and StateFileUnusable, as every call does."""
         self.path = path
         with file_errors(path):
-            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+            address = f"{path.absolute().as_uri()}?mode=ro"
+            self._db = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
             self._db.execute(f"PRAGMA cache_size = -{cache_kibibytes}")
 
     def __enter__(self) -> Self:

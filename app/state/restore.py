@@ -97,8 +97,9 @@ def _begin(
         position = store.position
         if position > ends[partition] or 0 < position < begins[partition]:
             raise StateFileUnusable(
-                f"the state file {store.path} stands at offset {position} of {topic} partition {partition},"
-                f" which goes from {begins[partition]} to {ends[partition]}"
+                store.path,
+                f"stands at offset {position} of {topic} partition {partition}, which goes from"
+                f" {begins[partition]} to {ends[partition]}",
             )
         running[partition] = _Restore(store, position, ends[partition], position=position)
     return running

@@ -176,16 +176,16 @@ class PartitionStore:
     def _check(self) -> None:
         tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not {"meta", "rows"} <= tables or self._meta("format") != str(FORMAT):
-            raise StateFileUnusable(f"the state file {self.path} is of another format than {FORMAT}")
+            raise StateFileUnusable(self.path, f"is of another format than {FORMAT}")
         try:
             held = StoreIdentity(**json.loads(self._meta("identity") or ""))
         except (TypeError, ValueError):
-            raise StateFileUnusable(f"the state file {self.path} does not say what it is a copy of") from None
+            raise StateFileUnusable(self.path, "does not say what it is a copy of") from None
         for name, value in asdict(self.identity).items():
             found = getattr(held, name)
             if found != value:
                 raise StateFileUnusable(
-                    f"the state file {self.path} is of another {name.replace('_', ' ')}: {found}, not {value}"
+                    self.path, f"is of another {name.replace('_', ' ')}: {found}, not {value}"
                 )
         # Not quick_check: it reads all of the file, 2-3 s for 1 GB. Damage further in is found when it is
         # read, and then ends the worker.

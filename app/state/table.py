@@ -1,0 +1,234 @@
+"""The rows of the partitions that this worker owns: restored, read in batches, written once a checkpoint."""
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from app.state.errors import StateFileUnusable
+from app.state.folder import StateFiles
+from app.state.overlay import Overlay, StateChange
+from app.state.reader import StoreReader
+from app.state.restore import RestoreProgress, restore
+from app.state.store import PartitionStore, StoreIdentity
+
+__all__ = ["Changelog", "StateTable"]
+
+log = logging.getLogger(__name__)
+
+#: KiB of page cache that all partitions of a worker share, for reading and writing each.
+_CACHE_KIBIBYTES: Final = 24 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Changelog:
+    """The topic that the rows are restored from.
+
+    `check` says whether a value is a row of `rows_format`. Deleted rows leave a tombstone for
+    `delete_retention` seconds; a file that lacks more than half of that could miss one.
+    """
+
+    topic: str
+    topic_id: str
+    partitions: int
+    rows_format: int
+    check: Callable[[bytes], bool]
+    delete_retention: float
+
+
+@dataclass(slots=True)
+class _Partition:
+    store: PartitionStore
+    reader: StoreReader
+
+    def close(self) -> None:
+        self.reader.close()
+        self.store.close()
+
+
+class StateTable:
+    """Rows by key, each in the partition of the record that it was made from.
+
+    One writer for each partition: the stream. `get_many` and `stage` belong to the event loop; what was
+    staged is seen by `get_many` at once, and written by `write` once its transaction is committed.
+    `take_over` and `write` block, in threads, never at the same time.
+
+    A file that turns out to be damaged while it is used is moved aside; the error ends the worker, and its
+    next start restores the partition.
+    """
+
+    def __init__(self, folder: Path, changelog: Changelog, config: Mapping[str, Any]) -> None:
+        self._changelog = changelog
+        self._config = config
+        self._files = StateFiles(folder)
+        self._partitions: dict[int, _Partition] = {}
+        self._overlay = Overlay()
+
+    @property
+    def partitions(self) -> Sequence[int]:
+        """Those that can be read and written now."""
+        return sorted(self._partitions)
+
+    def take_over(
+        self,
+        partitions: Collection[int],
+        *,
+        cancelled: Callable[[], bool] = lambda: False,
+        report: Callable[[RestoreProgress], None] = lambda _: None,
+    ) -> bool:
+        """Own these partitions, and no others: bring their rows up to the changelog's end. Blocks.
+
+        False when cancelled before the end. Files that cannot be used are moved aside, and restored anew.
+
+        Raises:
+            ChangelogUnusable, StateUnavailable: see `restore`.
+        """
+        self._close_all()
+        stores: dict[int, PartitionStore] = {}
+        try:
+            for partition in partitions:
+                stores[partition] = self._open(partition)
+            if not self._restore(stores, cancelled, report):
+                return False
+            readers = {partition: StoreReader(store.path) for partition, store in stores.items()}
+        except BaseException:
+            for store in stores.values():
+                store.close()
+            raise
+        self._partitions = {
+            partition: _Partition(store, readers[partition]) for partition, store in stores.items()
+        }
+        return True
+
+    def give_up(self) -> None:
+        """Forget what was staged: it was not committed, and the partitions' next owner reads it again."""
+        self._overlay.clear()
+
+    def close(self) -> None:
+        """Let the files go. To be called once, at the end."""
+        self._close_all()
+
+    def get_many(self, partition: int, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """Return the rows of those keys that have one, as they will be once all is committed.
+
+        Raises StateFileUnusable and StateUnavailable.
+        """
+        staged, missing = self._overlay.get_many(partition, keys)
+        with self._condemned(partition):
+            found = self._partitions[partition].reader.get_many(missing) if missing else {}
+        for key, value in staged.items():
+            if value is not None:
+                found[key] = value
+        return found
+
+    def keys_of_outcome(
+        self, partition: int, outcome: bytes, *, after: bytes = b"", limit: int = 1000
+    ) -> list[bytes]:
+        """Return keys of written rows of one outcome; rows that are staged alone are not among them."""
+        with self._condemned(partition):
+            return self._partitions[partition].reader.keys_of_outcome(outcome, after=after, limit=limit)
+
+    def scan_keys(self, partition: int, *, after: bytes = b"", limit: int = 1000) -> list[bytes]:
+        """Return keys of written rows in their order."""
+        with self._condemned(partition):
+            return [key for key, _ in self._partitions[partition].reader.scan(after=after, limit=limit)]
+
+    def stage(self, partition: int, rows: Mapping[bytes, bytes | None]) -> StateChange:
+        """Change rows; the change is to be written when the transaction with its changelog is committed."""
+        change = StateChange(partition, rows)
+        self._overlay.put(change)
+        return change
+
+    def write(self, changes: Iterable[StateChange]) -> None:
+        """Bring committed changes, in their order, into the files: one transaction for each. Blocks.
+
+        Raises StateUnavailable; Kafka has the changes, and a restart restores them.
+        """
+        together: dict[int, dict[bytes, bytes | None]] = {}
+        positions: dict[int, int] = {}
+        for change in changes:
+            if change.offset is None:
+                raise RuntimeError("a committed change without its place in the changelog")
+            together.setdefault(change.partition, {}).update(change.rows)
+            positions[change.partition] = change.offset + 1
+        for partition, rows in together.items():
+            with self._condemned(partition):
+                self._partitions[partition].store.write(rows, positions[partition])
+
+    def release(self, changes: Iterable[StateChange]) -> None:
+        """Take written changes out of memory."""
+        self._overlay.release(changes)
+
+    @contextlib.contextmanager
+    def _condemned(self, partition: int) -> Iterator[None]:
+        try:
+            yield
+        except StateFileUnusable as error:
+            self._partitions.pop(partition).close()
+            self._files.move_aside(partition, str(error))
+            raise
+
+    def _close_all(self) -> None:
+        for one in self._partitions.values():
+            one.close()
+        self._partitions = {}
+
+    def _open(self, partition: int) -> PartitionStore:
+        changelog = self._changelog
+        path = self._files.path(partition)
+        identity = StoreIdentity(
+            changelog.topic, changelog.topic_id, partition, changelog.partitions, changelog.rows_format
+        )
+        cache = max(256, _CACHE_KIBIBYTES // changelog.partitions // 2)
+        try:
+            store = PartitionStore(path, identity, cache_kibibytes=cache)
+            if store.restoring or time.time() - store.synced_at < changelog.delete_retention / 2:
+                return store
+            store.close()
+            reason = "it is too old: rows that were deleted meanwhile could be missing from the changelog"
+        except StateFileUnusable as error:
+            reason = str(error)
+        self._files.move_aside(partition, reason)
+        return PartitionStore(path, identity, cache_kibibytes=cache)
+
+    def _restore(
+        self,
+        stores: dict[int, PartitionStore],
+        cancelled: Callable[[], bool],
+        report: Callable[[RestoreProgress], None],
+    ) -> bool:
+        while True:
+            with contextlib.suppress(_TryAgain):
+                return self._restore_once(stores, cancelled, report)
+
+    def _restore_once(
+        self,
+        stores: dict[int, PartitionStore],
+        cancelled: Callable[[], bool],
+        report: Callable[[RestoreProgress], None],
+    ) -> bool:
+        changelog = self._changelog
+        try:
+            return restore(
+                self._config,
+                changelog.topic,
+                stores,
+                check=changelog.check,
+                cancelled=cancelled,
+                report=report,
+            )
+        except StateFileUnusable as error:
+            partition = next((number for number, one in stores.items() if one.path == error.path), None)
+            if partition is None or stores[partition].position == 0:
+                raise
+            stores[partition].close()
+            self._files.move_aside(partition, str(error))
+            stores[partition] = self._open(partition)
+            raise _TryAgain from None
+
+
+class _TryAgain(Exception):
+    """A file was moved aside: all begins again with a new one in its place."""

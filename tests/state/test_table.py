@@ -1,0 +1,171 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from app.kafka import client_config
+from app.settings import Settings
+from app.state.errors import StateFileUnusable
+from app.state.folder import StateFiles
+from app.state.reader import StoreReader
+from app.state.table import Changelog, StateTable
+from tests.support.records import create_topic
+
+WEEK = 7 * 24 * 3600.0
+
+
+class Scene:
+    """A changelog with three rows in each of two partitions."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.folder = folder
+        self.config = client_config(settings)
+        self.changelog = Changelog(
+            f"{settings.topic_prefix}changelog", "", 2, 1, lambda value: value != b"poison", WEEK
+        )
+        create_topic(settings.broker, self.changelog.topic, partitions=2)
+        self.producer = Producer(client_config(settings, **{"enable.idempotence": True}))
+        for partition in range(2):
+            for number in range(3):
+                self.produce(partition, f"a:u{number}:7".encode(), b"v%d" % number)
+
+    def produce(self, partition: int, key: bytes, value: bytes | None) -> int:
+        offsets = []
+        self.producer.produce(
+            self.changelog.topic, value, key, partition, lambda _, message: offsets.append(message.offset())
+        )
+        assert self.producer.flush(20.0) == 0
+        return int(offsets[0])
+
+    def table(self, **changes: object) -> StateTable:
+        return StateTable(self.folder, replace(self.changelog, **changes), self.config)  # type: ignore[arg-type]
+
+    def commit(self, table: StateTable, partition: int, rows: dict[bytes, bytes | None]) -> None:
+        change = table.stage(partition, rows)
+        change.offset = max(self.produce(partition, key, value) for key, value in rows.items())
+        table.write([change])
+        table.release([change])
+
+    def content(self, partition: int) -> dict[bytes, bytes]:
+        with StoreReader(self.folder / f"{partition}.db") as reader:
+            return dict(reader.scan())
+
+
+@pytest.fixture
+def scene(settings: Settings, tmp_path: Path) -> Scene:
+    return Scene(settings, tmp_path / "mastery")
+
+
+@pytest.fixture
+def table(scene: Scene) -> Iterator[StateTable]:
+    table = scene.table()
+    assert table.take_over([0, 1])
+    yield table
+    table.close()
+
+
+ALL = {b"a:u0:7": b"v0", b"a:u1:7": b"v1", b"a:u2:7": b"v2"}
+
+
+def test_restored_and_read(table: StateTable) -> None:
+    assert table.partitions == [0, 1]
+    assert table.get_many(1, [*ALL, b"a:u9:7"]) == ALL
+    assert table.keys_of_outcome(0, b"7", after=b"a:u0:7", limit=1) == [b"a:u1:7"]
+    assert table.scan_keys(0) == list(ALL)
+
+
+def test_what_is_staged_is_seen_at_once_and_written_when_committed(table: StateTable, scene: Scene) -> None:
+    first = table.stage(0, {b"a:u0:7": b"new", b"a:u1:7": None, b"a:u3:7": b"first"})
+    second = table.stage(0, {b"a:u0:7": b"newer"})
+    seen = {b"a:u0:7": b"newer", b"a:u2:7": b"v2", b"a:u3:7": b"first"}
+    wanted = [*ALL, b"a:u3:7"]
+    assert table.get_many(0, wanted) == seen
+    assert table.get_many(1, wanted) == ALL
+    assert scene.content(0) == ALL
+    first.offset = 5
+    table.write([first])
+    assert scene.content(0) == seen | {b"a:u0:7": b"new"}
+    table.release([first])
+    assert table.get_many(0, wanted) == seen
+    second.offset = 6
+    table.write([second])
+    table.release([second])
+    assert table.get_many(0, wanted) == seen == scene.content(0)
+
+
+def test_what_was_not_committed_is_forgotten(table: StateTable, scene: Scene) -> None:
+    table.stage(0, {b"a:u0:7": b"new"})
+    table.give_up()
+    assert table.get_many(0, ALL) == ALL
+    assert scene.content(0) == ALL
+
+
+def test_partitions_come_and_go(table: StateTable, scene: Scene) -> None:
+    scene.commit(table, 0, {b"a:u0:7": b"mine"})
+    assert table.take_over([1])
+    assert table.partitions == [1]
+    scene.produce(0, b"a:u1:7", b"another worker's")
+    assert table.take_over([0, 1])
+    assert table.get_many(0, ALL) == ALL | {b"a:u0:7": b"mine", b"a:u1:7": b"another worker's"}
+
+
+def test_a_restart_reads_only_what_is_new(table: StateTable, scene: Scene) -> None:
+    scene.commit(table, 0, {b"a:u0:7": b"mine"})
+    table.close()
+    again, told = scene.table(), []
+    assert again.take_over([0], report=told.append)
+    assert [(progress.start, progress.position) for progress in told] == [(4, 4)]
+    assert again.get_many(0, ALL) == ALL | {b"a:u0:7": b"mine"}
+    again.close()
+
+
+@pytest.mark.parametrize("wrong", ["damaged", "ahead", "foreign", "old"])
+def test_a_file_that_cannot_be_used_is_moved_aside_and_restored(
+    table: StateTable, scene: Scene, wrong: str
+) -> None:
+    if wrong == "ahead":
+        change = table.stage(0, {b"a:u0:7": b"of a changelog that was made anew"})
+        change.offset = 500
+        table.write([change])
+    table.close()
+    changes: dict[str, object] = {}
+    if wrong == "damaged":
+        (scene.folder / "0.db").write_bytes(b"no database at all" * 100)
+    elif wrong == "foreign":
+        changes = {"topic_id": "anew"}
+    elif wrong == "old":
+        changes = {"delete_retention": 0.0}
+    again = scene.table(**changes)
+    assert again.take_over([0])
+    assert again.get_many(0, ALL) == ALL
+    again.close()
+    assert len(StateFiles(scene.folder).aside()) == 1
+
+
+def test_damage_found_later_ends_the_worker_once(table: StateTable, scene: Scene) -> None:
+    for number in range(30):
+        scene.commit(table, 0, {b"a:x%d:7" % number: bytes(4000)})
+    table.close()
+    path = scene.folder / "0.db"
+    raw = bytearray(path.read_bytes())
+    # Pages in the middle: neither the ends nor the schema, which are looked at when a file is opened.
+    middle = len(raw) // 8192 // 2 * 8192
+    raw[middle : middle + 3 * 8192] = b"\xff" * (3 * 8192)
+    path.write_bytes(raw)
+    again = scene.table()
+    assert again.take_over([0])
+    with pytest.raises(StateFileUnusable):
+        again.get_many(0, [b"a:x%d:7" % number for number in range(30)])
+    again.close()
+    third = scene.table()
+    assert third.take_over([0])
+    assert len(third.scan_keys(0)) == 33
+    third.close()
+
+
+def test_cancelled(scene: Scene) -> None:
+    table = scene.table()
+    assert not table.take_over([0], cancelled=lambda: True)
+    assert table.partitions == []
