@@ -14,6 +14,9 @@ __all__ = ["JsonFormatter", "RateLimit", "fields", "log_to_stderr"]
 #: Seconds. While the broker is away aiokafka logs about 60 error lines a second.
 _EVERY = 10.0
 
+#: What aiokafka warns of at every rebalance, which app.stream logs as what it is.
+_USUAL = frozenset({"Heartbeat failed for group %s because it is rebalancing"})
+
 #: The attribute of a record that holds what `fields` was given.
 _FIELDS = "fields"
 
@@ -48,7 +51,10 @@ class JsonFormatter(logging.Formatter):
 
 
 class RateLimit(logging.Filter):
-    """Lets one message of one logger, whatever its arguments, through once in `every` seconds."""
+    """Lets one message of one logger, whatever its arguments, through once in `every` seconds.
+
+    What is no more than usual, and told better by ourselves, never gets through.
+    """
 
     def __init__(self, every: float = _EVERY) -> None:
         super().__init__()
@@ -57,7 +63,9 @@ class RateLimit(logging.Filter):
         self._held: dict[tuple[str, str], int] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Drop a repetition; the next line that passes says how many were dropped."""
+        """Drop a repetition; the next line that passes says how many were dropped. Drop what is usual."""
+        if record.msg in _USUAL:
+            return False
         key = (record.name, str(record.msg))
         now = time.monotonic()
         if now - self._last.get(key, -self._every) < self._every:

@@ -3,10 +3,12 @@
 import json
 import logging
 import sys
+from pathlib import Path
 
 import pytest
+from aiokafka.consumer import group_coordinator
 
-from app.logs import JsonFormatter, RateLimit, fields, log_to_stderr
+from app.logs import _USUAL, JsonFormatter, RateLimit, fields, log_to_stderr
 
 
 def record(message: str, *arguments: object, name: str = "aiokafka") -> logging.LogRecord:
@@ -83,3 +85,10 @@ def test_both_forms_say_the_same_to_stderr(form, root_logger, capfd):
     (line,) = captured.err.splitlines()
     assert "seen 5" in line
     assert line.startswith("{") == (form == "json")
+
+
+def test_a_rebalance_is_no_warning_and_the_message_is_still_aiokafkas_own():
+    source = Path(group_coordinator.__file__).read_text()
+    for message in _USUAL:
+        assert f'"{message}"' in source
+        assert not RateLimit().filter(record(message, "group"))
