@@ -143,7 +143,7 @@ def print_totals(settings: Settings, plan: Plan, replayer: Replayer, sent: int, 
     if replayer.gone:
         click.echo(f"{replayer.gone} left out: deleted meanwhile, as old as they were")
     if replayer.too_large:
-        ids = ", ".join(place_text(letter.place) for letter in replayer.too_large)
+        ids = ", ".join(place_text(place) for place in sorted(letter.place for letter in replayer.too_large))
         click.echo(
             f"not replayed, as they are larger than {settings.raw_topic_name} takes: {ids}\n"
             "  -> raise its max.message.bytes: the headers of a replay are some 150 bytes",

@@ -2,18 +2,19 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
-from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka import KafkaError, KafkaException
 
 from app.errors import MasteryError
 from app.kafka import BrokerErrors, broker_failure, client_config
 from app.reader import TopicReader
+from app.replay.deliveries import Deliveries, NotDelivered
 from app.replay.headers import Replay, replay_headers
-from app.replay.letters import Letter, Place
+from app.replay.letters import Letter
 from app.replay.marks import Mark, Marks, digest, mark_key, read_marks
 from app.replay.plan import Plan
 from app.settings import Settings
@@ -35,10 +36,6 @@ _SILENT = logging.getLogger(f"{__name__}.librdkafka")
 _SILENT.setLevel(logging.CRITICAL + 1)
 
 _FENCED = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED})  # noqa: SLF001
-#: What becomes of the other records of a transaction that one record has spoilt.
-_PURGED = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001
-
-T = TypeVar("T")
 
 
 class ReplayFailed(MasteryError):
@@ -74,9 +71,6 @@ class Replayer:
             f"{settings.group_id}.dead-letter-replay",
             max_batch_bytes=_batch_limit(settings),
         )
-        self._offsets: dict[Place, tuple[int, int]] = {}
-        self._refused: set[Place] = set()
-        self._failure: KafkaError | None = None
         self.too_large: list[Letter] = []
         self.done = 0
         self.gone = 0
@@ -87,7 +81,8 @@ class Replayer:
         Raises ReplayTakenOver, ReplayFailed, BrokerFailure. Whenever it ends, by kill -9 too, a letter is in
         the raw topic with its mark set, or it is not there and has none.
         """
-        self._guard(self._producer.init)
+        with self._explained():
+            self._producer.init()
         # Nobody else writes marks from here on, and all that were written stand: the take-over waited for
         # that. So what another replay did since the plan was made is known now.
         marks = read_marks(self._settings, self._partitions)
@@ -121,19 +116,17 @@ class Replayer:
         self.gone = len(left)
 
     def _send(self, letters: list[Letter], marks: Marks, forget: list[bytes]) -> Iterator[Sent]:
-        """Send these in one transaction; once more without those that turn out to be too large."""
+        """Send these in one transaction; again without the one that turned out to be too large."""
         while letters or forget:
-            self._offsets.clear()
-            self._refused.clear()
-            self._failure = None
             try:
-                sent = self._guard(partial(self._transact, letters, marks, forget))
-            except ReplayFailed:
-                too_large = [letter for letter in letters if letter.place in self._refused]
-                if not too_large:
-                    raise
-                self.too_large += too_large
-                letters = [letter for letter in letters if letter.place not in self._refused]
+                sent = self._transact(letters, marks, forget)
+            except NotDelivered as error:
+                if error.reason.code() != KafkaError.MSG_SIZE_TOO_LARGE:
+                    raise broker_failure(
+                        self._settings, error.reason, self._errors, what="replay dead letters"
+                    ) from None
+                self.too_large += [letter for letter in letters if letter.place == error.place]
+                letters = [letter for letter in letters if letter.place != error.place]
             else:
                 yield from sent
                 return
@@ -141,69 +134,72 @@ class Replayer:
     def _transact(self, letters: list[Letter], marks: Marks, forget: list[bytes]) -> list[Sent]:
         raw, ours = self._settings.raw_topic_name, self._settings.replays_topic
         counts = {letter.place: _count(letter, marks.of(letter)) for letter in letters}
-        self._producer.begin()
-        try:
+        deliveries = Deliveries()
+        with self._explained(), self._transaction(deliveries):
             for letter in letters:
                 record = letter.record
                 source = Replay(record.topic, *letter.place, counts[letter.place])
                 headers = replay_headers(letter.original_headers, source)
-                delivered = partial(self._delivered, letter.place)
+                delivered = partial(deliveries.report, letter.place)
                 # The key says which partition, as it did the first time; librdkafka takes 0 for "now".
                 self._producer.produce_one(
                     raw, record.value, record.key, -1, delivered, None, record.timestamp or 1, headers
                 )
             self._producer.flush()
-            if len(self._offsets) < len(letters):
-                raise CheckpointFailed("the broker did not take all records")  # noqa: TRY301 - like any other
+            if len(deliveries.offsets) < len(letters):
+                raise CheckpointFailed("the broker did not take all records")
             now = time.time_ns() // 1_000_000
-            sent = [
-                Sent(
-                    letter, Mark(digest(letter), raw, *self._offsets[letter.place], counts[letter.place], now)
-                )
-                for letter in letters
-            ]
+            sent = []
+            for letter in letters:
+                place = letter.place
+                mark = Mark(digest(letter), raw, *deliveries.offsets[place], counts[place], now)
+                sent.append(Sent(letter, mark))
             for entry in sent:
                 self._producer.produce_one(ours, entry.mark.encoded(), mark_key(entry.letter.place))
             for key in forget:
                 self._producer.produce_one(ours, None, key)
             self._producer.flush()
-            self._producer.end()
-        except BaseException as error:
-            cause = _cause(error)
-            # Whoever has taken over has aborted it.
-            if cause is None or not cause.fatal():
-                self._producer.abort()
-            raise
         return sent
 
-    def _delivered(self, place: Place, error: KafkaError | None, message: Message) -> None:
-        if error is None:
-            self._offsets[place] = (message.partition() or 0, message.offset() or 0)
-        elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            self._refused.add(place)
-        elif error.code() not in _PURGED and self._failure is None:
-            self._failure = error
-
-    def _guard(self, call: Callable[[], T]) -> T:
-        """Make calls of the producer, and put what they raise into the words of a replay."""
+    @contextmanager
+    def _transaction(self, deliveries: Deliveries) -> Iterator[None]:
+        """Commit what is written within, or abort it."""
+        self._producer.begin()
         try:
-            return call()
+            yield
+            self._producer.end()
+        except BaseException as error:
+            deliveries.close()
+            reason = _reason(error)
+            # Whoever has taken over has aborted it.
+            if reason is None or not reason.fatal():
+                self._producer.abort()
+            raise
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Put what the producer raises into the words of a replay; NotDelivered stays if not by fencing."""
+        try:
+            yield
         except (CheckpointFailed, SystemError) as error:
             # confluent_kafka raises fatal errors in the middle of callbacks: to Python, a SystemError.
-            cause = _cause(error)
-            if isinstance(error, SystemError) and cause is None:
+            reason = _reason(error)
+            if isinstance(error, SystemError) and reason is None:
                 raise
-            reason: KafkaError | None = self._failure or cause
             if isinstance(error, ProducerFenced) or (reason is not None and reason.code() in _FENCED):
                 raise ReplayTakenOver(
                     "another replay has begun: it goes on where this one was", hint=_AGAIN
                 ) from None
-            if reason is None or self._refused:
+            if isinstance(error, NotDelivered):
+                raise
+            if reason is None:
                 raise ReplayFailed(str(error), hint=_AGAIN) from None
             raise broker_failure(self._settings, reason, self._errors, what="replay dead letters") from None
 
 
-def _cause(error: BaseException) -> KafkaError | None:
+def _reason(error: BaseException) -> KafkaError | None:
+    if isinstance(error, NotDelivered):
+        return error.reason
     return error.__cause__.args[0] if isinstance(error.__cause__, KafkaException) else None
 
 
