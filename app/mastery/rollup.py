@@ -30,8 +30,8 @@ def roll_up(key: RowKey, results: Results, definition: Definition) -> Row:
     for course_id in sorted(by_course, key=id_order):
         here, there = by_course[course_id], definition.of_course(course_id)
         counting_here = counting if len(here) == len(snapshots) else _counting(here)
-        # As a rule all results are of one course, and the numbers are the same.
-        is_whole = len(counting_here) == len(counting) and there is basis
+        # As a rule all results are of one course. The whole is rated on its scale then: the same numbers.
+        is_whole = len(counting_here) == len(counting)
         course_score = total if is_whole else _score(counting_here, there)
         courses.append(
             CourseScore(

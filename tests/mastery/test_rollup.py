@@ -91,6 +91,7 @@ def test_courses_with_scales_of_their_own():
     assert both.definition_version not in {
         alone.definition_version,
         only_row([outcome(), account, there], SCALES).definition_version,
+        only_row([outcome(), proficiency((3.0, "Three", True)), own, here, there], SCALES).definition_version,
     }
 
 
