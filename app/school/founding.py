@@ -107,15 +107,22 @@ class Founder:
         clock = self._clock(time)
         top = self._group(root, root.context, "Outcomes of the school", None)
         yield make.group(root, top, next(clock), created=True)
-        groups = [self._group(root, root.context, title, top) for title in DEPARTMENTS]
+        # Those of the whole school, and those of each sub-account.
+        owners = [root.context, *root.departments]
+        groups = [
+            self._group(root, owner, title, top)
+            for owner, title in zip(owners, ("Core", *DEPARTMENTS), strict=True)
+        ]
         for group in groups:
             yield make.group(root, group, next(clock), created=True)
-        scale = self._proficiency(root, root.context)
-        yield make.proficiency(root, scale, next(clock), created=True)
+        for owner in owners[:2]:
+            scale = self._proficiency(root, owner)
+            yield make.proficiency(root, scale, next(clock), created=True)
         methods = METHODS if root.number == 0 else METHODS[:4]
         for method, number in methods:
-            outcome = self._outcome(root, root.context, method, number)
-            yield from self._placed(root, outcome, self._dice.pick(groups), root.context, clock)
+            group = self._dice.pick(groups)
+            outcome = self._outcome(root, group.context, method, number)
+            yield from self._placed(root, outcome, group, group.context, clock)
         if root.number > 0:
             return
         for mastery_points, possible in LEGACY_SCALES:
