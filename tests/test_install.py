@@ -22,6 +22,7 @@ cat > "{folder}/bin/python" <<'END'
 #!/bin/sh
 case "$1 $2" in
 "-m pip") echo "$*" >> pip.log; [ ! -e no-network ] ;;
+--version*) echo "Python 3.12" ;;
 esac
 END
 chmod +x "{folder}/bin/python"
@@ -257,6 +258,16 @@ class TestInstall:
         )
         assert len(installed.installed) == 2
         assert self.again(installed) == ""
+
+    def test_another_python_is_not_passed_over_in_silence(self, installed):
+        installed.python("mine", "3.11")
+        done = installed.run("install", "mine")
+        assert done.returncode == 1
+        assert (
+            done.stderr == "error: .venv has Python 3.12; for another Python remove it first: rm -r .venv\n"
+        )
+        installed.python("same", "3.12")
+        assert installed.run("install", "same").returncode == 0
 
     def test_half_made(self, machine):
         (machine.checkout / ".venv/bin").mkdir(parents=True)
