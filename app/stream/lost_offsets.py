@@ -33,8 +33,8 @@ def require_first_start(
         return
     raise OffsetsForgotten(
         f"the group {group_id} has no committed offsets, but {found} holds records. Kafka forgets the"
-        " offsets of a group that no worker has been in for offsets.retention.minutes, and those of a topic that is"
-        " deleted. To start at the beginning would write again what is left in the input",
+        " offsets of a group that no worker has been in for offsets.retention.minutes, and those of a topic"
+        " that is deleted. To start at the beginning would write again what is left in the input",
         hint="say where to go on, then start the worker again: kafka-consumer-groups --bootstrap-server ..."
         f" --group {group_id} --topic {' --topic '.join(inputs)} --reset-offsets --execute, and one of"
         " --to-datetime 2026-01-31T00:00:00.000, --to-latest, --to-earliest",
