@@ -6,9 +6,10 @@ BIN    := .venv/bin
 ARGS   ?=
 # A Python 3.11 to 3.14 for .venv; scripts/make-venv looks for one unless given: make install PYTHON=/path/to/python3.12
 PYTHON ?=
-# Test processes side by side: they wait more than they compute. JOBS=0 for one that a debugger can be used in.
-JOBS   ?= 3
-PYTEST  = $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+# How many test processes run side by side: tests wait more than they compute. JOBS=0 leaves it at this one, for a
+# debugger.
+JOBS   ?=
+PYTEST  = $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
 
 .PHONY: help install demo lint format test test-kafka bench lock
 
@@ -34,10 +35,10 @@ format: install ## Put the code into its form
 	$(BIN)/ruff format .
 
 test: install ## Run every test that needs no real Kafka (the embedded broker stands in)
-	$(PYTEST) -m "not kafka and not registry" $(ARGS)
+	$(PYTEST) $(or $(JOBS),3) -m "not kafka and not registry" $(ARGS)
 
 test-kafka: install ## Run the tests that need a real Kafka or schema registry (java and mvn)
-	$(PYTEST) -m "kafka or registry" --broker kafka $(ARGS)
+	$(PYTEST) $(or $(JOBS),2) -m "kafka or registry" --broker kafka $(ARGS)
 
 bench: install ## Measure this router and its peers on real Kafka (minutes)
 	$(BIN)/python -m bench.fanout $(ARGS)
