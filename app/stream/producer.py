@@ -172,6 +172,8 @@ class TransactionalProducer:
         try:
             self._producer.abort_transaction(_CALL_TIMEOUT / 3)
         except KafkaException as error:
+            if error.args[0].code() == KafkaError.INVALID_TXN_STATE:
+                return  # the broker has taken no record of it, and knows of none
             log.warning(
                 "could not abort the transaction (%s); the broker will, after its time-out", _name(error)
             )

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AclOperation, ResourceType
 from app.backlog import read_backlog
 from app.cli import cli
 from app.embedded.samples import sample_events
+from app.errors import MasteryError
 from app.kafka import (
     AccessDenied,
     BrokerErrors,
@@ -28,6 +29,7 @@ from app.topics import TopicAdmin, apply, load_catalogue
 from tests.kafka.artifacts import why_not
 from tests.kafka.secured import Authority, SecuredKafka
 from tests.support.brokers import cannot_run
+from tests.support.records import produce
 from tests.support.waiting import wait_until
 from tests.support.worker import WorkerProcess, command_environment
 
@@ -152,6 +154,35 @@ def test_a_missing_permission_is_told(login, secured):
         read_backlog(login, [(login.raw_topic_name, 0)])
 
 
+def test_a_permission_taken_away_under_a_worker_ends_it_in_one_line(login, secured, tmp_path):
+    with WorkerProcess(login, tmp_path) as worker:
+        worker.wait_ready()
+        secured.grant(
+            (ResourceType.TOPIC, login.topic_prefix, AclOperation.WRITE),
+            (ResourceType.GROUP, login.group_id, AclOperation.READ),
+            (ResourceType.TRANSACTIONAL_ID, login.group_id, AclOperation.WRITE),
+        )
+        assert worker.wait() == 1
+        assert f"the broker does not hand out records of {login.raw_topic_name}: " in worker.log
+        assert f"-> grant Read on topic {login.raw_topic_name}" in worker.log
+        assert "Traceback" not in worker.log
+
+
+def test_a_replay_without_its_permissions_sends_nothing(login, secured):
+    produce(secured.bootstrap, login.dead_letter_topic, [b"{}"])
+    read = (ResourceType.TOPIC, login.topic_prefix, AclOperation.READ)
+    write = (ResourceType.TOPIC, login.topic_prefix, AclOperation.WRITE)
+    replaying = (ResourceType.TRANSACTIONAL_ID, login.group_id, AclOperation.WRITE)
+    # librdkafka asks for the coordinator of the group that a reader names, though it never joins it.
+    group = (ResourceType.GROUP, login.group_id, AclOperation.DESCRIBE)
+    for granted in (write, replaying):
+        secured.grant(read, group, granted)
+        with pytest.raises(AccessDenied):
+            mastery(login, "dead-letters", "replay", "--kind", "unknown")
+    secured.grant(read, group, write, replaying)
+    assert "1 dead letter replayed" in mastery(login, "dead-letters", "replay", "--kind", "unknown")
+
+
 def mastery(settings: Settings, *arguments: str, given: bytes | None = None) -> str:
     """Call a command that must succeed, with these settings; return what it printed."""
     environment = command_environment(settings)
@@ -161,6 +192,8 @@ def mastery(settings: Settings, *arguments: str, given: bytes | None = None) -> 
         env={name: environment[name] for name in environment if name[:8] == "MASTERY_"},
         input=given,
     )
+    if isinstance(done.exception, MasteryError):
+        raise done.exception
     assert done.exit_code == 0, f"{arguments}: {done.output}{done.exception}"
     return done.output
 
