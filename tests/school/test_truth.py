@@ -1,6 +1,9 @@
 """The generator's truth against what the project makes of the same records. Neither knows of the other."""
 
+import ast
 import json
+from itertools import islice
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +14,7 @@ from app.deadletter import parse_headers
 from app.events.errors import ErrorKind
 from app.schemas.decoder import compile_decoder
 from app.school.broken import BREAKAGES
-from app.school.stream import Plan
+from app.school.stream import Plan, school_records
 from app.school.truth import Totals, record_line, stream_line
 from app.settings import load_settings
 from app.stream.batch import RecordBatch
@@ -53,6 +56,15 @@ def came_out(router, raw):
         _, _, path = why.message.partition(" at ")
         return {"to": "dead-letter", "kind": why.kind, "path": path}
     return {"to": "ignored", "event": next(iter(output.ignored))}
+
+
+def test_the_school_asks_nothing_of_the_code_that_it_is_to_check():
+    for file in (Path(__file__).parents[2] / "app" / "school").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            ours = [name for name in names if name.partition(".")[0] == "app"]
+            assert all(name.startswith("app.school.") for name in ours), file
 
 
 def test_every_record_becomes_what_the_truth_says(told):
@@ -113,10 +125,6 @@ def test_totals(told):
 
 @pytest.mark.parametrize("share", [0.0, 0.3])
 def test_the_share_of_broken_records(share):
-    from itertools import islice
-
-    from app.school.stream import school_records
-
     totals = Totals()
     for record in islice(school_records(Plan(events=2000, bad_share=share, students=30)), 2000):
         totals.count(record)
