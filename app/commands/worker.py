@@ -37,6 +37,11 @@ def worker() -> None:
         # Whoever reads the lines as JSON reads the last one, too.
         log.critical("%s", error, extra=fields(hint=error.hint, exit_status=error.exit_code))
         sys.exit(error.exit_code)
+    except Exception as error:
+        if settings.log_format == "text":
+            raise
+        log.critical("unexpected %s", type(error).__name__, exc_info=True, extra=fields(exit_status=1))
+        sys.exit(1)
 
 
 def _run(settings: Settings) -> None:

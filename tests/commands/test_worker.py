@@ -176,3 +176,25 @@ def test_as_json_every_line_is_json_the_last_one_too(topics: Settings, tmp_path:
     assert line["level"] == "CRITICAL"
     assert "partitions" in line["message"]
     assert line["hint"]
+
+
+def test_as_json_a_failure_that_nobody_thought_of_is_a_line_too(settings: Settings) -> None:
+    code = (
+        "import app.main, app.cli\n"
+        "def fail(*_): raise ValueError('unheard of')\n"
+        "app.main.create_app = fail\n"
+        "app.cli.main(['worker'])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env=command_environment(settings, MASTERY_LOG_FORMAT="json"),
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 1
+    (line,) = map(json.loads, run.stderr.splitlines())
+    assert line["level"] == "CRITICAL"
+    assert "ValueError: unheard of" in line["traceback"]
