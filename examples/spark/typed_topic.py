@@ -6,8 +6,8 @@ r"""A typed topic as a table in Spark, decoded with `from_avro`.
         typed_topic.py canvas.rubric_assessed http://127.0.0.1:6066/registry 127.0.0.1:9092
 
 `from_avro` knows nothing of Confluent's framing and takes one writer schema. So the five bytes before the
-record are cut off, and records of each schema id are decoded with the schema of that id: decoding all with the
-newest would give wrong values, or fail, for the older ones. All come out in the form of the newest.
+record are cut off, and records of each schema id are decoded with the schema of that id: to decode all with
+the newest would give wrong values, or fail, for the older ones. All come out in the form of the newest.
 """
 
 import sys
