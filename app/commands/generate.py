@@ -131,7 +131,7 @@ def generate(
         if out is not None:
             takers.append(_line_writer(_open(stack, out)))
         tell = _teller(_open(stack, truth)) if truth is not None else _tell_nobody
-        totals = _make(plan, takers, tell)
+        totals = _make(plan, takers, tell, step=_step(rate))
     seconds = max(time.monotonic() - began, 0.001)
     if as_json and not aside:
         print_json(totals.as_dict() | {"seconds": round(seconds, 3)})
@@ -154,10 +154,18 @@ def _check(out: Path | None, truth: Path | None, rate: float | None, *, sends: b
         raise click.UsageError("--out and --truth are the same file")
 
 
+def _step(rate: float | None) -> int:
+    return _STEP if rate is None else max(1, min(_STEP, int(rate / 5)))
+
+
 def _make(
-    plan: "Plan", takers: list[Callable[[bytes | None], object]], tell: Callable[[bytes], object]
+    plan: "Plan",
+    takers: list[Callable[[bytes | None], object]],
+    tell: Callable[[bytes], object],
+    *,
+    step: int,
 ) -> "Totals":
-    """Make the records, one at a time, and hand each on."""
+    """Make the records, one at a time, and hand each on. Every `step` of them is shown."""
     from app.commands.sending import progress_bar
     from app.school.stream import school_records
     from app.school.truth import Totals, record_line, stream_line
@@ -172,7 +180,7 @@ def _make(
             if tell is not _tell_nobody:
                 tell(record_line(number, record))
             totals.count(record)
-            if number % _STEP == 0:
+            if number % step == 0:
                 progress.update(task, completed=number)
     tell(totals.line())
     return totals
