@@ -14,7 +14,7 @@ from app.kafka import BrokerErrors, broker_failure, client_config
 from app.reader import TopicReader
 from app.replay.deliveries import Deliveries, NotDelivered
 from app.replay.headers import Replay, replay_headers
-from app.replay.letters import Letter
+from app.replay.letters import Letter, place_text
 from app.replay.marks import Mark, Marks, digest, mark_key, read_marks
 from app.replay.plan import Plan
 from app.settings import Settings
@@ -122,14 +122,21 @@ class Replayer:
                 sent = self._transact(letters, marks, forget)
             except NotDelivered as error:
                 if error.reason.code() != KafkaError.MSG_SIZE_TOO_LARGE:
-                    raise broker_failure(
-                        self._settings, error.reason, self._errors, what="replay dead letters"
-                    ) from None
+                    raise self._refusal(error) from None
                 self.too_large += [letter for letter in letters if letter.place == error.place]
                 letters = [letter for letter in letters if letter.place != error.place]
             else:
                 yield from sent
                 return
+
+    def _refusal(self, error: NotDelivered) -> MasteryError:
+        if error.reason.code() == KafkaError.INVALID_TIMESTAMP:
+            topic = self._settings.raw_topic_name
+            return ReplayFailed(
+                f"{topic} takes no record as old as dead letter {place_text(error.place)}",
+                hint="raise its message.timestamp.before.max.ms, or leave out the older ones with --since",
+            )
+        return broker_failure(self._settings, error.reason, self._errors, what="replay dead letters")
 
     def _transact(self, letters: list[Letter], marks: Marks, forget: list[bytes]) -> list[Sent]:
         raw, ours = self._settings.raw_topic_name, self._settings.replays_topic

@@ -214,6 +214,16 @@ def test_a_letter_that_the_raw_topic_does_not_take_holds_up_no_other(topics):
     assert set(marks(small)) == {"0:0", "0:2", "0:4"}
 
 
+def test_a_topic_that_takes_no_old_records_is_named(topics):
+    strict = topics.model_copy(update={"raw_topic": f"{topics.topic_prefix}somebody-elses"})
+    create_topic(strict.broker, strict.raw_topic_name, message_timestamp_before_max_ms="60000")
+    write_letters(strict, 1)
+    status, out, err = Replays(strict).run()
+    assert (status, out) == (1, f"0 dead letters replayed to {strict.raw_topic_name}\n")
+    assert f"{strict.raw_topic_name} takes no record as old as dead letter 0:0\n" in err
+    assert "message.timestamp.before.max.ms" in err
+
+
 def test_marks_of_deleted_letters_are_removed(topics, replays):
     write_letters(topics, 6)
     assert replays.run()[0] == 0
