@@ -9,7 +9,7 @@ import click
 
 from app.commands.output import print_json
 from app.commands.sending import progress_bar, raw_topic_sender
-from app.json_stream import json_events
+from app.json_stream import EventFileError, json_events
 from app.raw_lines import raw_lines
 from app.settings import load_settings
 
@@ -33,7 +33,7 @@ def send(file: Path, lines: bool, as_json: bool) -> None:
     settings = load_settings()
     topic = settings.raw_topic_name
     name = "standard input" if str(file) == "-" else str(file)
-    records: Callable[[BinaryIO, str], Iterator[bytes | None]] = raw_lines if lines else json_events
+    records: Callable[[BinaryIO, str], Iterator[bytes | None]] = raw_lines if lines else _clean_events
     total = None
     if str(file) != "-":
         # Checks the whole file, too: nothing is sent of one that breaks off in the middle.
@@ -57,6 +57,14 @@ def send(file: Path, lines: bool, as_json: bool) -> None:
             progress.update(task, completed=sender.accepted)
         sender.finish()
         progress.update(task, completed=sender.accepted)
+
+
+def _clean_events(stream: BinaryIO, name: str) -> Iterator[bytes]:
+    try:
+        yield from json_events(stream, name)
+    except EventFileError as error:
+        hint = "`mastery send --lines` sends each line as it stands there, broken or not"
+        raise EventFileError(str(error), hint=hint) from None
 
 
 @contextmanager

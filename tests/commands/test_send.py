@@ -39,7 +39,9 @@ def test_nothing_of_a_broken_file_is_sent(some_topics, mastery, tmp_path):
     file.write_text('{"a": 1}\n{"a": 1\n')
     done = mastery("send", file)
     assert done.status == 1
-    assert done.err == f"error: {file}, line 3: broken JSON: expecting ',' delimiter (column 1)\n"
+    said, hint = done.err.splitlines()
+    assert said == f"error: {file}, line 3: broken JSON: expecting ',' delimiter (column 1)"
+    assert "`mastery send --lines`" in hint
     assert done.out == ""
     assert everything(some_topics, some_topics.raw_topic_name) == []
 
@@ -50,6 +52,13 @@ def test_of_broken_standard_input_the_beginning_is_sent_and_counted(some_topics,
     assert done.out == f"2 events sent to {some_topics.raw_topic_name}\n"
     assert "standard input, line 3" in done.err
     assert len(everything(some_topics, some_topics.raw_topic_name)) == 2
+
+
+def test_lines_go_as_they_are(some_topics, mastery):
+    done = mastery("send", "--lines", "-", stdin=b'{"a": 1}\n\n[broken\xff\r\nlast')
+    assert (done.status, done.out) == (0, f"4 events sent to {some_topics.raw_topic_name}\n")
+    values = {record.value for record in everything(some_topics, some_topics.raw_topic_name)}
+    assert values == {b'{"a": 1}', None, b"[broken\xff\r", b"last"}
 
 
 def test_no_topic_no_file_no_broker(mastery, monkeypatch, settings, tmp_path):
