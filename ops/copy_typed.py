@@ -11,13 +11,14 @@ docs/operating.md tells when.
 
 import argparse
 import sys
+from collections.abc import Callable
 from datetime import datetime
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from app.errors import MasteryError
 from app.kafka import producer_config
-from app.reader import TopicReader, topic_partitions
+from app.reader import Record, TopicReader, topic_partitions
 from app.settings import Settings, load_settings
 from app.topics import load_catalogue
 
@@ -43,17 +44,18 @@ def copy(settings: Settings, old_prefix: str, before: datetime) -> dict[str, int
     missing = [name for pair in pairs.items() for name in pair if name not in there]
     if missing or old_prefix == settings.topic_prefix:
         raise CopyRefused(f"these topics are not there, or old and new are the same: {', '.join(missing)}")
-    for new in pairs.values():
-        with TopicReader.whole(settings, [new], there) as reader:
-            while not reader.at_end:
-                if reader.read(0.5):
-                    raise CopyRefused(
-                        f"the topic {new} holds records", hint="copy before the first worker starts"
-                    )
-    return {new: _copy_one(settings, old, new, there, before) for old, new in pairs.items()}
+    with TopicReader.whole(settings, pairs.values(), there) as reader:
+        while not reader.at_end:
+            if found := reader.read(0.5):
+                raise CopyRefused(
+                    f"the topic {found[0].topic} holds records", hint="copy before the first worker starts"
+                )
+    return _copy(settings, pairs, there, before)
 
 
-def _copy_one(settings: Settings, old: str, new: str, there: dict[str, list[int]], before: datetime) -> int:
+def _copy(
+    settings: Settings, pairs: dict[str, str], there: dict[str, list[int]], before: datetime
+) -> dict[str, int]:
     failures: list[KafkaError] = []
 
     def delivered(error: KafkaError | None, _message: Message) -> None:
@@ -62,33 +64,39 @@ def _copy_one(settings: Settings, old: str, new: str, there: dict[str, list[int]
 
     producer = Producer(producer_config(settings))
     end = before.timestamp() * 1000
-    copied = 0
-    with TopicReader.whole(settings, [old], there) as reader:
-        while not reader.at_end:
+    copied = dict.fromkeys(pairs.values(), 0)
+    with TopicReader.whole(settings, pairs, there) as reader:
+        while not reader.at_end and not failures:
             for record in reader.read(0.5):
-                if record.timestamp >= end and new != settings.schemas_topic:
-                    continue
-                while True:
-                    try:
-                        producer.produce(
-                            new,
-                            record.value,
-                            record.key,
-                            timestamp=record.timestamp,
-                            headers=list(record.headers),
-                            on_delivery=delivered,
-                        )
-                        break
-                    except BufferError:
-                        producer.poll(0.1)
-                copied += 1
+                new = pairs[record.topic]
+                if record.timestamp < end or new == settings.schemas_topic:
+                    _produce(producer, new, record, delivered)
+                    copied[new] += 1
             producer.poll(0)
-            if failures:
-                break
     producer.flush()
     if failures:
         raise KafkaException(failures[0])
     return copied
+
+
+def _produce(
+    producer: Producer, topic: str, record: Record, delivered: Callable[[KafkaError | None, Message], None]
+) -> None:
+    while True:
+        try:
+            producer.produce(
+                topic,
+                record.value,
+                record.key,
+                timestamp=record.timestamp,
+                headers=list(record.headers),
+                on_delivery=delivered,
+            )
+        except BufferError:
+            # The local queue is full: the broker is slower than we are.
+            producer.poll(0.1)
+        else:
+            return
 
 
 def main() -> None:
