@@ -39,6 +39,11 @@ WORKERS = ("worker-1", "worker-2")
 with_the_parser = pytest.mark.kafka
 
 
+def with_the_stack(test):
+    """The first of these starts all services, on a machine that may have other things to do."""
+    return pytest.mark.timeout(300)(pytest.mark.registry(pytest.mark.kafka(test)))
+
+
 @pytest.fixture(scope="module")
 def parser():
     found = compose_parser()
@@ -205,8 +210,7 @@ def test_nothing_starts_before_what_it_needs_and_everything_comes_back(model):
         assert ("healthcheck" in service) == (name != "setup")
 
 
-@pytest.mark.kafka
-@pytest.mark.registry
+@with_the_stack
 def test_events_go_all_the_way(stack):
     samples = sample_events()
     sent = stack.execute(
@@ -235,8 +239,7 @@ def test_events_go_all_the_way(stack):
                 assert f"canvas.{value['metadata']['event_name']}" == record.topic
 
 
-@pytest.mark.kafka
-@pytest.mark.registry
+@with_the_stack
 def test_both_workers_have_a_share(stack):
     shares = []
     for name in WORKERS:
@@ -247,8 +250,7 @@ def test_both_workers_have_a_share(stack):
     assert sum(map(len, shares)) == 12
 
 
-@pytest.mark.kafka
-@pytest.mark.registry
+@with_the_stack
 def test_the_token_guards_all_but_health_and_is_nowhere_to_be_read(stack):
     token = token_of(stack)
     assert stat.S_IMODE((stack.volume("web-token") / "web-token").stat().st_mode) == 0o600
@@ -263,8 +265,22 @@ def test_the_token_guards_all_but_health_and_is_nowhere_to_be_read(stack):
         assert token not in shown.stdout
 
 
-@pytest.mark.kafka
-@pytest.mark.registry
+@with_the_stack
+def test_the_commands_that_the_documentation_runs_in_containers(stack):
+    text = (CHECKOUT / "docs/compose.md").read_text()
+    found = re.findall(r"docker compose exec (-T )?(worker-\d) (mastery [^#\n]+)", text)
+    assert len(found) >= 4
+    for reads, name, line in found:
+        command, _, file = line.partition("<")
+        stdin = sample_events()[0].raw.decode() if file else ""
+        # Without a terminal nothing could be read from a file.
+        assert bool(reads) == bool(file)
+        done = stack.execute(name, *command.split(), stdin=stdin)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout, line
+
+
+@with_the_stack
 def test_setting_up_again_changes_nothing(stack):
     before = token_of(stack)
     again = stack.run("setup")
@@ -275,8 +291,7 @@ def test_setting_up_again_changes_nothing(stack):
     assert not stack.not_mounted("setup").exists()
 
 
-@pytest.mark.kafka
-@pytest.mark.registry
+@with_the_stack
 def test_schemas_are_kept_for_ever_and_outlive_the_registry(stack):
     url = f"http://{stack.address('registry', 8080)}/apis/ccompat/v7"
     subjects = sorted(httpx.get(f"{url}/subjects").json())
@@ -300,8 +315,7 @@ def test_schemas_are_kept_for_ever_and_outlive_the_registry(stack):
 
 
 # The last: it ends the workers, and Kafka.
-@pytest.mark.kafka
-@pytest.mark.registry
+@with_the_stack
 def test_stopping_is_orderly_and_kafka_keeps_its_data(stack):
     for name in WORKERS:
         assert stack.stop(name) == 0, stack.log(name)

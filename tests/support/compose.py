@@ -23,7 +23,9 @@ from tests.support.worker import CHECKOUT
 
 __all__ = ["ComposeStack", "read_compose"]
 
-_STARTING = 60.0
+_STARTING = 90.0
+# These servers live for seconds: they shall start soon, not run fast.
+_QUICK = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
 def read_compose(parser: Path, folder: Path = CHECKOUT, **variables: str) -> dict[str, Any]:
@@ -183,20 +185,13 @@ class ComposeStack:
         service, image = self.services[name], self._image(name)
         if image == "apache/kafka":
             heap = service["environment"]["KAFKA_HEAP_OPTS"].split()
-            return [
-                "java",
-                *heap,
-                "-cp",
-                f"{install_kafka()}/*",
-                "kafka.Kafka",
-                str(self._kafka_config(name)),
-            ]
+            return [*_java(*heap), "kafka.Kafka", str(self._kafka_config(name))]
         if image == "apicurio/apicurio-registry":
             port = self._ports[name, 8080]
             jar = install_registry() / f"apicurio-registry-app-{REGISTRY_VERSION}-runner.jar"
             # As in its image, but for the address; the memory is this machine's business.
             where = ["-Dquarkus.http.host=127.0.0.1", f"-Dquarkus.http.port={port}"]
-            return ["java", "-Xmx256m", "-XX:+UseSerialGC", *where, "-jar", str(jar)]
+            return ["java", "-Xmx256m", *_QUICK, *where, "-jar", str(jar)]
         entrypoint = service.get("entrypoint")
         # An entry point of its own takes the image's CMD away as well.
         own = [*(entrypoint or self._dockerfile.entrypoint), *(service.get("command") or ())]
@@ -247,9 +242,8 @@ class ComposeStack:
             folder.mkdir(exist_ok=True)
         options = ("--default-configs-dir", "--mounted-configs-dir", "--final-configs-dir")
         arguments = [part for pair in zip(options, map(str, folders), strict=True) for part in pair]
-        java = ["java", "-cp", f"{install_kafka()}/*", "kafka.docker.KafkaDockerWrapper", "setup"]
         return subprocess.run(
-            [*java, *arguments],
+            [*_java(), "kafka.docker.KafkaDockerWrapper", "setup", *arguments],
             env=self._environment(name),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -257,6 +251,10 @@ class ComposeStack:
             timeout=60,
             check=False,
         )
+
+
+def _java(*options: str) -> list[str]:
+    return ["java", *options, *_QUICK, "-cp", f"{install_kafka()}/*"]
 
 
 def _seconds(duration: str) -> float:
