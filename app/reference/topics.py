@@ -112,8 +112,8 @@ class _Page:
     def _dead_letters(self) -> str:
         text = (
             f"A record of `{self._settings.dead_letter_topic}` has the raw record's bytes, key, timestamp "
-            "and headers, and besides these headers, all UTF-8 text. Of several with one name the last counts: "
-            "a record that was replayed and failed again has both."
+            "and headers, and besides these headers, all UTF-8 text. Of several with one name the last "
+            "counts: a record that was replayed and failed again has both."
         )
         headers = dead_letter_example(self._contract, self._settings)
         table = [
