@@ -88,16 +88,17 @@ class StateTable:
         """
         self._close_all()
         stores: dict[int, PartitionStore] = {}
-        try:
+        with contextlib.ExitStack() as opened:
+            opened.callback(_close_stores, stores)
             for partition in partitions:
                 stores[partition] = self._open(partition)
             if not self._restore(stores, cancelled, report):
                 return False
-            readers = {partition: StoreReader(store.path) for partition, store in stores.items()}
-        except BaseException:
-            for store in stores.values():
-                store.close()
-            raise
+            readers = {
+                partition: opened.enter_context(StoreReader(store.path))
+                for partition, store in stores.items()
+            }
+            opened.pop_all()
         self._partitions = {
             partition: _Partition(store, readers[partition]) for partition, store in stores.items()
         }
@@ -228,6 +229,12 @@ class StateTable:
             self._files.move_aside(partition, str(error))
             stores[partition] = self._open(partition)
             raise _TryAgain from None
+
+
+def _close_stores(stores: Mapping[int, PartitionStore]) -> None:
+    """Close those that are there now: a restore may have put another in the place of a damaged one."""
+    for store in stores.values():
+        store.close()
 
 
 class _TryAgain(Exception):
