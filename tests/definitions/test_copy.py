@@ -255,38 +255,65 @@ def looked_up(copy):
     return {key: copy.lookup.resolve(*key) for key in KEYS}
 
 
-@settings(deadline=None, max_examples=60)
+def placed(history, random):
+    """The events, some of them twice, at offsets of their topics' partitions."""
+    ends = {}
+    found = []
+    for event in random.sample([*history, *history], len(history) * 4 // 3):
+        place = topic_of(event), random.randrange(3)
+        found.append((event, place[1], ends.get(place, 0)))
+        ends[place] = ends.get(place, 0) + 1
+    return found + [
+        (event, 3, number)
+        for topic in {topic_of(event) for event in history}
+        for number, event in enumerate(one for one in history if topic_of(one) == topic)
+    ]
+
+
+def in_pieces(records, random):
+    """In batches, as one reader may get them: each partition in its order, and no other order."""
+    queues = {}
+    for record in records:
+        queues.setdefault((topic_of(record[0]), record[1]), []).append(record)
+    while queues:
+        batch = []
+        for _ in range(random.randint(1, 5)):
+            if queues:
+                place = random.choice(sorted(queues))
+                batch.append(queues[place].pop(0))
+                if not queues[place]:
+                    del queues[place]
+        yield batch
+
+
+@settings(deadline=None, max_examples=30)
 @given(EVENTS, st.integers(0, 2**32).map(Random))
 def test_any_history_in_any_order_and_pieces_gives_the_same_copy(history, random):
-    placed, offsets = [], {}
-    for event in [*history, *random.sample(history, len(history) // 3)]:
-        place = topic_of(event), random.randrange(3)
-        offsets[place] = offsets.get(place, -1) + 1
-        placed.append((event, place[1], offsets[place]))
-    random.shuffle(placed)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder)
-        copy = LocalCopy(path)
+    records = placed(history, random)
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as another:
+        copy, other = LocalCopy(Path(one)), LocalCopy(Path(another))
+        for batch in in_pieces(records, random):
+            other.apply(*batch)
         copy.copy.tell_changes()
-        known = looked_up(copy)
-        vector = {}
-        while placed:
-            size = random.randint(1, 5)
-            batch, placed = placed[:size], placed[size:]
+        known, vector = looked_up(copy), {}
+        for batch in in_pieces(records, random):
             copy.apply(*batch)
-            told = copy.copy.take_changes()
-            assert_all_told(known, looked_up(copy), told)
-            # A worker that was down, and one that reads it all from the file.
-            assert_all_told(known, looked_up(copy), copy.copy.changed_since(vector))
-            known, vector = looked_up(copy), copy.copy.vector
+            now = looked_up(copy)
+            assert_all_told(known, now, copy.copy.take_changes())
+            assert_all_told(known, now, copy.copy.changed_since(vector))
+            known, vector = now, copy.copy.vector
+            # A worker that takes over has its own copy, read in another order, and is further.
+            assert_all_told(now, looked_up(other), other.copy.changed_since(vector))
             if random.random() < 0.3:
                 copy.copy.close()
-                copy = LocalCopy(path)
+                copy = LocalCopy(Path(one))
                 copy.copy.tell_changes()
                 assert copy.copy.vector == vector
                 assert looked_up(copy) == known
-        assert looked_up(copy) == expected(history, WITH_SCALES)
-        copy.copy.close()
+        assert looked_up(copy) == looked_up(other) == expected(history, WITH_SCALES)
+        assert not copy.copy.changed_since(other.copy.vector)
+        for each in (copy, other):
+            each.copy.close()
 
 
 def assert_all_told(before, after, changes):
