@@ -12,7 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from app.definitions.changes import Vector
 from app.definitions.copy import DefinitionRecord
 from app.definitions.errors import DefinitionsBehind, DefinitionsFailed, DefinitionTopicsChanged
-from app.definitions.topics import PASSING, DefinitionTopics
+from app.definitions.topics import DefinitionTopics
 from app.errors import MasteryError
 from app.reader import TopicMissing
 
@@ -34,8 +34,26 @@ _PAUSE: Final = 0.5
 
 _Place = tuple[str, int]
 
-#: librdkafka asks for a coordinator of the group that nobody joins.
-_HARMLESS: Final = PASSING | {KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.COORDINATOR_NOT_AVAILABLE}
+#: What goes away by itself: a broker that is away, starts or hands a partition over.
+_PASSING: Final = frozenset(
+    {
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - librdkafka's names
+        KafkaError._RESOLVE,  # noqa: SLF001
+        KafkaError._TIMED_OUT,  # noqa: SLF001
+        KafkaError._TRANSPORT,  # noqa: SLF001
+        KafkaError.BROKER_NOT_AVAILABLE,
+        KafkaError.KAFKA_STORAGE_ERROR,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+        KafkaError.REPLICA_NOT_AVAILABLE,
+        KafkaError.REQUEST_TIMED_OUT,
+        # librdkafka asks for a coordinator of the group that nobody joins.
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+    }
+)
 _CUT_OFF: Final = {
     KafkaError._AUTO_OFFSET_RESET,  # noqa: SLF001 - librdkafka's names
     KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
@@ -177,9 +195,8 @@ class Follower:
             # A broker that has just started may not know it yet; reading tells when it stays away.
             return None
         except KafkaException as error:
-            if error.args[0].code() in PASSING:
-                return None
-            raise
+            self._require_passing(error)
+            return None
         for topic, topic_id in ids.items():
             if topic_id != self._topic_ids[topic]:
                 raise DefinitionTopicsChanged(
@@ -202,8 +219,7 @@ class Follower:
         try:
             ends = self._topics.ends(self._places)
         except KafkaException as error:
-            if error.args[0].code() not in PASSING:
-                raise
+            self._require_passing(error)
             self._ask_at = time.monotonic() + _PAUSE
             return
         # The embedded broker tells too low ends. With the fetches that begin now, each partition's end is
@@ -211,6 +227,13 @@ class Follower:
         self._assign(consumer)
         for one in begun:
             one.ends = dict(ends)
+
+    def _require_passing(self, error: KafkaException) -> None:
+        """Go on after a question that had no answer, if it can have one later."""
+        failure = self._topics.explain(error, "look at the topics of definitions")
+        if failure.permanent:
+            raise failure from None
+        log.debug("definitions: %s", failure)
 
     def _step(self, consumer: Consumer) -> None:
         first = consumer.poll(_POLL)
@@ -245,7 +268,7 @@ class Follower:
                 " the topic was deleted or made anew, or retention was faster than this worker",
                 hint="start the worker again: it reads the definitions anew",
             )
-        if error.code() not in _HARMLESS and not error.retriable():
+        if error.code() not in _PASSING and not error.retriable():
             raise KafkaException(error)
 
     def _note(self, ended: Mapping[_Place, int]) -> None:

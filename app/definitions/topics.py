@@ -13,28 +13,10 @@ from app.kafka import BrokerErrors, BrokerFailure, admin_client, broker_failure,
 from app.reader import TopicMissing
 from app.settings import Settings
 
-__all__ = ["PASSING", "DefinitionTopics"]
+__all__ = ["DefinitionTopics"]
 
 #: Seconds for one question.
 _TIMEOUT: Final = 5.0
-
-#: What goes away by itself: a broker that is away, starts or hands a partition over.
-PASSING: Final = frozenset(
-    {
-        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - librdkafka's names
-        KafkaError._RESOLVE,  # noqa: SLF001
-        KafkaError._TIMED_OUT,  # noqa: SLF001
-        KafkaError._TRANSPORT,  # noqa: SLF001
-        KafkaError.BROKER_NOT_AVAILABLE,
-        KafkaError.KAFKA_STORAGE_ERROR,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.NETWORK_EXCEPTION,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.OFFSET_NOT_AVAILABLE,
-        KafkaError.REPLICA_NOT_AVAILABLE,
-        KafkaError.REQUEST_TIMED_OUT,
-    }
-)
 
 
 class DefinitionTopics:
