@@ -1,8 +1,9 @@
 """The definitions in memory, and what each outcome's scores are computed with: one dict look-up a result."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -10,13 +11,14 @@ import msgspec
 from app.definitions.changes import ChangedOutcome, Changes
 from app.definitions.store import OutcomeRow, ProficiencyRow
 from app.mastery.definition import AccountScales, OutcomeDefinition, ProficiencyDefinition, scales_in_force
-from app.mastery.resolve import Definition, resolve
+from app.mastery.resolve import Basis, Definition, resolve
 from app.mastery.rules import MasteryRules
 from app.mastery.scale import Level
 
 __all__ = ["DefinitionCounts", "Lookup"]
 
 _NO_SCALES: Final = AccountScales()
+_NO_COURSES: Final[Mapping[str, Basis]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +44,15 @@ class Lookup:
     def __init__(self, rules: MasteryRules) -> None:
         self._rules = rules
         self._lock = threading.Lock()
-        self._resolved: dict[tuple[str, str], Definition] = {}
-        self._outcomes: dict[tuple[str, str], OutcomeDefinition] = {}
+        #: By root account and outcome id, as everything here.
+        self._resolved: dict[str, dict[str, Definition]] = {}
+        self._outcomes: dict[str, dict[str, OutcomeDefinition]] = {}
         #: Of the few that are global: their ids, and which have an id.
         self._global_ids: dict[tuple[str, str], frozenset[str]] = {}
         self._by_global_id: dict[str, set[tuple[str, str]]] = {}
         self._proficiencies: dict[str, dict[str, ProficiencyDefinition]] = {}
         self._scales: dict[str, AccountScales] = {}
-        #: Equal levels are kept once: an institution has a handful of them for all its outcomes.
-        self._levels: dict[tuple[Level, ...], tuple[Level, ...]] = {}
+        self._shared = _Shared()
 
     def resolve(self, root_account_uuid: str, learning_outcome_id: str) -> Definition:
         """What to compute the scores of an outcome with; the id as `app.mastery.ids.local_id` returns it.
@@ -58,12 +60,14 @@ class Lookup:
         The outcome is that of the root account, else the global one of this id. The same object as before
         until something changes.
         """
-        found = self._resolved.get((root_account_uuid, learning_outcome_id))
-        return found if found is not None else self._resolve((root_account_uuid, learning_outcome_id))
+        try:
+            return self._resolved[root_account_uuid][learning_outcome_id]
+        except KeyError:
+            return self._resolve(root_account_uuid, learning_outcome_id)
 
     def outcome(self, root_account_uuid: str, learning_outcome_id: str) -> OutcomeDefinition | None:
         """The latest version of a root account's own outcome."""
-        return self._outcomes.get((root_account_uuid, learning_outcome_id))
+        return self._outcomes.get(root_account_uuid, {}).get(learning_outcome_id)
 
     def proficiency(
         self, root_account_uuid: str, outcome_proficiency_id: str
@@ -105,10 +109,14 @@ class Lookup:
         """Count. Takes a millisecond for 10,000 outcomes that were looked up."""
         with self._lock:
             return DefinitionCounts(
-                outcomes=len(self._outcomes),
+                outcomes=sum(len(found) for found in self._outcomes.values()),
                 global_outcomes=len(self._global_ids),
                 proficiencies=sum(len(found) for found in self._proficiencies.values()),
-                unknown_outcomes=sum(self._find(key) is None for key in self._resolved),
+                unknown_outcomes=sum(
+                    self._find(account, outcome_id) is None
+                    for account, found in self._resolved.items()
+                    for outcome_id in found
+                ),
                 accounts_with_unused_scales=tuple(
                     sorted(
                         account
@@ -120,16 +128,13 @@ class Lookup:
             )
 
     def _put(self, row: OutcomeRow) -> set[ChangedOutcome]:
-        definition = row.definition
-        levels = self._levels.setdefault(definition.levels, definition.levels)
-        if levels is not definition.levels:
-            definition = msgspec.structs.replace(definition, levels=levels)
+        definition = self._shared.outcome(row.definition)
         key = definition.root_account_uuid, definition.learning_outcome_id
-        before = self._outcomes.get(key)
+        before = self.outcome(*key)
         ids_before = self._global_ids.pop(key, frozenset())
         for one in ids_before:
             self._by_global_id[one].discard(key)
-        self._outcomes[key] = definition
+        self._outcomes.setdefault(key[0], {})[key[1]] = definition
         if row.global_ids:
             self._global_ids[key] = row.global_ids
             for one in row.global_ids:
@@ -140,32 +145,28 @@ class Lookup:
 
     def _forget(self, changed: set[ChangedOutcome], accounts: set[str]) -> None:
         """Resolve anew what this touches."""
-        anywhere = set()
+        for account in accounts:
+            self._resolved.pop(account, None)
         for one in changed:
-            if one.root_account_uuid is None:
-                anywhere.add(one.learning_outcome_id)
-            else:
-                self._resolved.pop((one.root_account_uuid, one.learning_outcome_id), None)
-        if anywhere or accounts:
-            for key in [key for key in self._resolved if key[0] in accounts or key[1] in anywhere]:
-                del self._resolved[key]
+            own = one.root_account_uuid
+            for found in self._resolved.values() if own is None else [self._resolved.get(own, {})]:
+                found.pop(one.learning_outcome_id, None)
 
-    def _resolve(self, key: tuple[str, str]) -> Definition:
+    def _resolve(self, account: str, outcome_id: str) -> Definition:
         # Under the lock, so that nothing is kept that was resolved before a change and arrives after it.
         with self._lock:
-            account = key[0]
-            definition = resolve(
-                self._find(key), self._rules.of(account), self._scales.get(account, _NO_SCALES)
-            )
-            self._resolved[key] = definition
+            scales = self._scales.get(account, _NO_SCALES)
+            definition = resolve(self._find(account, outcome_id), self._rules.of(account), scales)
+            definition = self._shared.definition(definition)
+            self._resolved.setdefault(account, {})[outcome_id] = definition
             return definition
 
-    def _find(self, key: tuple[str, str]) -> OutcomeDefinition | None:
+    def _find(self, account: str, outcome_id: str) -> OutcomeDefinition | None:
         """The root account's own, else the latest version of the global one, whoever told it."""
-        own = self._outcomes.get(key)
+        own = self.outcome(account, outcome_id)
         if own is not None and not own.is_global:
             return own
-        told = [self._outcomes[one] for one in self._same(key[1])]
+        told = [self._outcomes[teller][name] for teller, name in self._same(outcome_id)]
         return max(told, key=lambda one: one.version, default=None)
 
     def _same(self, global_id: str) -> set[tuple[str, str]]:
@@ -183,3 +184,41 @@ class Lookup:
                 for key in self._same(one.learning_outcome_id):
                     found.update(ChangedOutcome(None, other) for other in self._global_ids[key])
         return found
+
+
+class _Shared:
+    """Keeps once what many definitions have alike: an institution has a handful of scales and methods."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+        self._numbers: dict[float, float] = {}
+        #: By their bytes: 0.0 and -0.0 are equal, but not alike.
+        self._levels: dict[bytes, tuple[Level, ...]] = {}
+        self._bases: dict[str, Basis] = {}
+
+    def outcome(self, outcome: OutcomeDefinition) -> OutcomeDefinition:
+        """The same, in less memory."""
+        account, levels = outcome.root_account_uuid, outcome.levels
+        return msgspec.structs.replace(
+            outcome,
+            root_account_uuid=self._texts.setdefault(account, account),
+            method=self._texts.setdefault(outcome.method, outcome.method)
+            if outcome.method
+            else outcome.method,
+            mastery_points=self._number(outcome.mastery_points),
+            points_possible=self._number(outcome.points_possible),
+            levels=self._levels.setdefault(msgspec.msgpack.encode(levels), levels),
+        )
+
+    def definition(self, definition: Definition) -> Definition:
+        """The same, in less memory."""
+        basis = definition.basis
+        if basis is None or definition.courses:
+            return definition
+        held = self._bases.setdefault(basis.version, basis)
+        if held.scale == basis.scale:
+            basis = msgspec.structs.replace(basis, scale=held.scale, version=held.version)
+        return Definition(definition.title, basis, _NO_COURSES)
+
+    def _number(self, number: float | None) -> float | None:
+        return self._numbers.setdefault(number, number) if number else number

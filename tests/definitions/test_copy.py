@@ -286,7 +286,7 @@ def in_pieces(records, random):
         yield batch
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 @given(EVENTS, st.integers(0, 2**32).map(Random))
 def test_any_history_in_any_order_and_pieces_gives_the_same_copy(history, random):
     records = placed(history, random)
