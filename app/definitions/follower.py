@@ -110,7 +110,8 @@ class Follower:
     def close(self) -> None:
         """End the thread. What it had read and not applied is read again next time."""
         self._closing.set()
-        if self._thread.is_alive():
+        # `fail` may end in a close, in the thread itself.
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()
 
     def catch_up(self, timeout: float, cancelled: Callable[[], bool]) -> bool:

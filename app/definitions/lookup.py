@@ -83,15 +83,17 @@ class Lookup:
             changed: set[ChangedOutcome] = set()
             for row in outcomes:
                 changed |= self._put(row)
-            accounts = set()
+            touched = set()
             for one in proficiencies:
                 definition = one.definition
                 account = definition.root_account_uuid
                 self._proficiencies.setdefault(account, {})[definition.outcome_proficiency_id] = definition
-                accounts.add(account)
-            for account in accounts:
-                self._scales[account] = scales_in_force(self._proficiencies[account].values())
-            used = {account for account in accounts if self._rules.of(account).account_level_scales}
+                touched.add(account)
+            used = {
+                account
+                for account in touched
+                if self._scaled_anew(account) and self._rules.of(account).account_level_scales
+            }
             changed = self._everywhere(changed)
             self._forget(changed, used)
             return changed, used
@@ -142,6 +144,11 @@ class Lookup:
         if before is not None and before.version == definition.version:
             return set()
         return {ChangedOutcome(*key), *(ChangedOutcome(None, one) for one in ids_before | row.global_ids)}
+
+    def _scaled_anew(self, account: str) -> bool:
+        before = self._scales.get(account, _NO_SCALES)
+        self._scales[account] = scales_in_force(self._proficiencies[account].values())
+        return self._scales[account] != before
 
     def _forget(self, changed: set[ChangedOutcome], accounts: set[str]) -> None:
         """Resolve anew what this touches."""

@@ -165,6 +165,13 @@ def test_scales_are_told_where_they_are_used(tmp_path):
         assert copy.copy.changed_since({}).accounts == {OTHER}
 
 
+def test_a_scale_of_an_account_below_the_root_changes_nothing(copy):
+    copy.add(proficiency(*LEVELS))
+    assert copy.copy.take_changes().accounts == {ACCOUNT}
+    copy.add(proficiency(*LEVELS, outcome_proficiency_id="2", context_id="5"))
+    assert not copy.copy.take_changes()
+
+
 def test_changed_since_tells_what_lies_beyond_the_vector(copy):
     copy.add(outcome(), outcome(learning_outcome_id="8"), proficiency(*LEVELS))
     before = copy.copy.changed_since({})

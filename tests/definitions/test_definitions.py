@@ -172,6 +172,19 @@ def test_a_record_that_is_none_ends_the_following(world):
     assert len(world.failures) == 1
 
 
+def test_whoever_is_told_of_a_failure_may_close(world):
+    closed = threading.Event()
+
+    def close(_):
+        definitions.close()
+        closed.set()
+
+    definitions = Definitions(world.settings, world.folder, schema_by_id, WITH_SCALES, on_failure=close)
+    definitions.start()
+    world.send_value("learning_outcome_created", None)
+    assert closed.wait(10.0)
+
+
 def test_topics_that_are_not_there(settings):
     with (
         Definitions(settings, settings.state_dir, schema_by_id, WITH_SCALES) as definitions,
