@@ -3,6 +3,7 @@
 import sys
 from typing import TYPE_CHECKING, Any
 
+from app.agents.mastery import add_mastery
 from app.agents.router import add_router
 from app.kafka import faust_broker_options
 from app.settings import Settings, SettingsError, load_settings
@@ -46,6 +47,9 @@ def create_app(settings: Settings, worker: Worker) -> StreamApp:
         },
     )
     add_router(app, settings.raw_topic_name, lambda: worker.router)
+    add_mastery(app, settings.result_topics, lambda: worker.mastery.processor)
+    app.task(lambda: worker.mastery.recomputation(app, settings).run())
+    worker.on_failure = app.fail_soon
     return app
 
 

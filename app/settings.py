@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     PositiveFloat,
     PositiveInt,
@@ -22,6 +24,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import MasteryError
+from app.mastery.rules import AccountRules, MasteryRules, UnknownDefinition
 
 __all__ = [
     "SaslMechanism",
@@ -144,6 +147,16 @@ HttpUrl = Annotated[str, AfterValidator(_http_url)]
 ReadableFile = Annotated[Path, AfterValidator(_readable_file)]
 
 
+class AccountSettings(BaseModel):
+    """Rules of one root account where they differ; what is None is as for all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    unknown_definition: UnknownDefinition | None = None
+    new_decaying_average: bool | None = None
+    account_level_scales: bool | None = None
+
+
 class Settings(BaseSettings):
     """All settings of one process, frozen. Each is read from `MASTERY_<NAME>`; empty counts as unset."""
 
@@ -240,6 +253,25 @@ class Settings(BaseSettings):
         default="keep",
         description="Whether fields marked as personal data are written (keep) or nulled (drop).",
     )
+    unknown_definition: UnknownDefinition = Field(
+        default=UnknownDefinition.NO_SCORE,
+        description="Results of an outcome that no event told of: no-score, or canvas-default (highest,"
+        " mastery at 3 of 5, marked as assumed).",
+    )
+    new_decaying_average: bool = Field(
+        default=True,
+        description="Whether Canvas's feature flag outcomes_new_decaying_average_calculation is on.",
+    )
+    account_level_scales: bool = Field(
+        default=False,
+        description="Whether Canvas's feature flag account_level_mastery_scales is on: proficiencies replace"
+        " the outcomes' own scales.",
+    )
+    accounts: dict[str, AccountSettings] = Field(
+        default={},
+        description="The three settings above for single root accounts, as JSON by their uuid, for example"
+        ' {"7a91b2": {"account_level_scales": true}}.',
+    )
     partitions: Annotated[int, Field(ge=1, le=10_000)] = Field(
         default=12, description="Partitions of every topic that is made; of the result topics for life."
     )
@@ -306,6 +338,22 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def mastery_rules(self) -> MasteryRules:
+        """How scores are computed, as far as events do not tell."""
+        default = AccountRules(
+            new_decaying_average=self.new_decaying_average,
+            account_level_scales=self.account_level_scales,
+            unknown_definition=self.unknown_definition,
+        )
+        return MasteryRules(
+            default,
+            {
+                uuid: replace(default, **account.model_dump(exclude_none=True))
+                for uuid, account in self.accounts.items()
+            },
+        )
+
+    @property
     def group_id(self) -> str:
         """Consumer group of the workers, and the beginning of their transactional ids."""
         return f"{self.topic_prefix}{self.app_id}"
@@ -331,13 +379,31 @@ class Settings(BaseSettings):
         return self.max_message_bytes + MEBIBYTE
 
     @property
+    def result_topics(self) -> tuple[str, str]:
+        """Topics that the mastery rows are made from."""
+        return (
+            self.typed_topic("learning_outcome_result_created"),
+            self.typed_topic("learning_outcome_result_updated"),
+        )
+
+    @property
+    def changelog_topic(self) -> str:
+        """Compacted topic that the state of mastery is restored from."""
+        return f"{self.topic_prefix}mastery-changelog"
+
+    @property
+    def input_topics(self) -> tuple[str, ...]:
+        """All topics that the group reads and commits."""
+        return (self.raw_topic_name, *self.result_topics)
+
+    @property
     def schemas_topic(self) -> str:
         """Compacted topic with the schemas and the mode (registry or local) of the typed topics."""
         return f"{self.topic_prefix}schemas"
 
-    def typed_topic(self, event_name: str) -> str:
-        """Topic of one event, named by Canvas's own event name."""
-        return f"{self.topic_prefix}{event_name}"
+    def typed_topic(self, name: str) -> str:
+        """Topic of one event, named by Canvas's own event name; or a derived topic."""
+        return f"{self.topic_prefix}{name}"
 
     def subject(self, topic: str) -> str:
         """Registry subject of a topic's values (TopicNameStrategy)."""

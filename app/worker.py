@@ -16,17 +16,19 @@ from app.events.keys import key_function
 from app.events.names import DOCUMENTED_EVENTS
 from app.kafka import BrokerUnreachable, client_config
 from app.logs import fields
+from app.mastery_part import MasteryPart
 from app.schemas.contract import Contract, load_contract
 from app.schemas.encoder import compile_encoder
 from app.schemas.models import build_models
 from app.schemas.registry import SchemaIds, prepare_schemas
 from app.schemas.registry_errors import RegistryUnavailable
 from app.settings import Settings
+from app.stream.batch import StateSink
 from app.stream.group_metadata import verify_layout
 from app.stream.offsets import StableOffsets
 from app.stream.producer import TransactionalProducer
 from app.stream.progress import Phase, Progress
-from app.topics import load_catalogue
+from app.topics import Catalogue, load_catalogue
 from app.web.server import WebServer
 
 __all__ = ["Worker", "build_router"]
@@ -38,6 +40,7 @@ log = logging.getLogger(__name__)
 class _Delivery:
     producer: TransactionalProducer
     stable_offsets: StableOffsets
+    state: StateSink | None = None
 
 
 class Worker:
@@ -52,6 +55,16 @@ class Worker:
         self._say = say or log.warning
         self._stack = contextlib.ExitStack()
         self._router: Router | None = None
+        self._mastery: MasteryPart | None = None
+        #: Told of what fails in a thread, beside the stream.
+        self.on_failure: Callable[[MasteryError], None] = lambda error: log.error("%s", error)
+
+    @property
+    def mastery(self) -> MasteryPart:
+        """What computes mastery; made by `prepare`."""
+        if self._mastery is None:
+            raise RuntimeError("the worker is not prepared")
+        return self._mastery
 
     @property
     def router(self) -> Router:
@@ -79,7 +92,7 @@ class Worker:
     def _prepare(self) -> _Delivery:
         settings = self.settings
         deadline = time.monotonic() + settings.startup_timeout
-        contract = load_contract()
+        contract, catalogue = load_contract(), load_catalogue(settings)
         web = WebServer(settings, self.progress, expected=_label_values(contract))
         web.start()
         self._stack.callback(web.stop)
@@ -89,7 +102,7 @@ class Worker:
         transactional_id = f"{settings.group_id}.{lock.worker_id}"
         run_checks(
             settings,
-            load_catalogue(settings),
+            catalogue,
             transactional_id=transactional_id,
             deadline=deadline,
             say=self._say,
@@ -103,6 +116,7 @@ class Worker:
         )
         web.serve_schemas(ids.catalogue)
         self._router = build_router(settings, contract, ids)
+        self._mastery = self._open_mastery(contract, catalogue, ids, deadline)
         producer = TransactionalProducer(
             client_config(settings), transactional_id, max_batch_bytes=settings.max_message_bytes
         )
@@ -117,7 +131,15 @@ class Worker:
             web.address,
             extra=fields(version=__version__, group=settings.group_id, transactional_id=transactional_id),
         )
-        return _Delivery(producer, _stable_offsets(settings, contract))
+        return _Delivery(producer, _stable_offsets(settings, contract), self._mastery.rows)
+
+    def _open_mastery(
+        self, contract: Contract, catalogue: Catalogue, ids: SchemaIds, deadline: float
+    ) -> MasteryPart:
+        part = MasteryPart.build(self.settings, contract, catalogue, ids, self.progress, self.on_failure)
+        self._stack.callback(part.close)
+        retry_until(deadline, part.definitions.start, self._say, on=(BrokerUnreachable,))
+        return part
 
 
 def build_router(settings: Settings, contract: Contract, ids: SchemaIds) -> Router:
@@ -125,7 +147,7 @@ def build_router(settings: Settings, contract: Contract, ids: SchemaIds) -> Rout
     models = build_models(contract)
     routes = {}
     for name, event in contract.events.items():
-        encoder = compile_encoder(event.schema, ids.by_event[name], drop_pii=settings.pii == "drop")
+        encoder = compile_encoder(event.schema, ids.by_name[name], drop_pii=settings.pii == "drop")
         routes[models[name]] = Route(
             name, settings.typed_topic(name), key_function(event), encoder.encode, encoder.encode_ascii
         )
@@ -138,11 +160,11 @@ def build_router(settings: Settings, contract: Contract, ids: SchemaIds) -> Rout
 
 
 def _stable_offsets(settings: Settings, contract: Contract) -> StableOffsets:
-    typed = [settings.typed_topic(name) for name in contract.events]
+    typed = [settings.typed_topic(name) for name in contract.topics]
     return StableOffsets(
         client_config(settings),
         settings.group_id,
-        inputs=[settings.raw_topic_name],
+        inputs=settings.input_topics,
         outputs=[*typed, settings.dead_letter_topic],
     )
 

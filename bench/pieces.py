@@ -35,7 +35,7 @@ class _Raw(NamedTuple):
 
 
 class _Ids(NamedTuple):
-    by_event: dict[str, int]
+    by_name: dict[str, int]
 
 
 def _best(work: Callable[[], object]) -> float:

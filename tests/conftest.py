@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 from tests.kafka.artifacts import install_kafka, install_registry, why_not
@@ -24,6 +25,12 @@ from tests.support.brokers import (
 
 if TYPE_CHECKING:
     from app.settings import Settings
+
+# Tests share a machine with brokers and each other: an example that takes long says nothing.
+hypothesis.settings.register_profile(
+    "shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shared")
 
 LEFT_OUT = pytest.StashKey[int]()
 BROKERS = ("auto", "embedded", "kafka", "docker")

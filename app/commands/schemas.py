@@ -75,7 +75,7 @@ def check(offline: bool, as_json: bool) -> None:
             hint="keep fields and types as they were; what is new must be nullable with default null",
         )
     if not as_json:
-        click.echo(f"{len(contract.events)} schemas fit")
+        click.echo(f"{len(contract.topics)} schemas fit")
 
 
 @schemas.command(short_help="Register the schemas, as a worker does.")
@@ -87,9 +87,9 @@ def register(as_json: bool) -> None:
     """
     ids = prepare_schemas(load_settings(), load_contract())
     if as_json:
-        print_json(dict(ids.by_event))
+        print_json(dict(ids.by_name))
         return
-    print_table(("EVENT", "ID"), list(ids.by_event.items()), right=("ID",))
+    print_table(("EVENT", "ID"), list(ids.by_name.items()), right=("ID",))
 
 
 @schemas.command(short_help="Write each event's schema to a file.")
@@ -99,19 +99,19 @@ def export(folder: Path) -> None:
     contract = load_contract()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for event in contract.events.values():
+        for event in contract.topics.values():
             text = json.dumps(event.schema, indent=2, ensure_ascii=False) + "\n"
-            (folder / f"{event.event_name}.avsc").write_text(text, encoding="utf-8")
+            (folder / f"{event.name}.avsc").write_text(text, encoding="utf-8")
     except OSError as error:
         raise MasteryError(
             f"cannot write to {folder}: {error.strerror}", hint="name a folder that can be written to"
         ) from None
-    click.echo(f"{len(contract.events)} schemas written to {folder}")
+    click.echo(f"{len(contract.topics)} schemas written to {folder}")
 
 
 def _state(state: SubjectState) -> dict[str, object]:
     return {
-        "event": state.event.event_name,
+        "event": state.schema.name,
         "subject": state.subject,
         "current": state.found.version if state.found is not None else None,
         "versions": [{"version": known.version, "id": known.schema_id} for known in state.versions],

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
-from app.schemas.contract import ContractError, EventSchema
+from app.schemas.contract import ContractError, TopicSchema
 from app.schemas.shape import Record, read_record
 
 __all__ = ["key_function"]
@@ -17,7 +17,7 @@ __all__ = ["key_function"]
 _TEMPLATE = re.compile(r"\{metadata\.root_account_uuid\}(?P<separator>::?)\{(?P<place>[a-z_.]+)\}")
 
 
-def key_function(event: EventSchema) -> Callable[[Any], bytes]:
+def key_function(event: TopicSchema) -> Callable[[Any], bytes]:
     """A function that makes the key of a decoded record of this event.
 
     A root account that is not named is `-`. Raises ContractError when a template is not of the known form, or
@@ -29,11 +29,11 @@ def key_function(event: EventSchema) -> Callable[[Any], bytes]:
     for template in event.schema.get("mastery.key", ()):
         match = _TEMPLATE.fullmatch(template)
         if match is None:
-            raise ContractError(f"{event.event_name}: the key template {template} is not supported")
+            raise ContractError(f"{event.name}: the key template {template} is not supported")
         ways.append((match["separator"], attrgetter(match["place"])))
-        always = not _nullable(shape, match["place"].split("."), event.event_name)
+        always = not _nullable(shape, match["place"].split("."), event.name)
     if not always:
-        raise ContractError(f"{event.event_name}: the last key template needs a field that is never null")
+        raise ContractError(f"{event.name}: the last key template needs a field that is never null")
 
     def key(record: Any) -> bytes:
         account = record.metadata.root_account_uuid or "-"

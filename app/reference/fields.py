@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.schemas.contract import EventSchema
+from app.schemas.contract import TopicSchema
 
 __all__ = ["body_table", "escaped", "metadata_table"]
 
@@ -18,14 +18,14 @@ class _Row:
     doc: str
 
 
-def metadata_table(event: EventSchema) -> str:
+def metadata_table(event: TopicSchema) -> str:
     """The fields that all events share: `event_id` and those of `metadata`."""
     event_id, metadata, _ = event.schema["fields"]
     rows = [*_rows([event_id], ""), *_rows(metadata["type"]["fields"], "metadata.")]
     return _table([(row, "") for row in rows])
 
 
-def body_table(events: Mapping[str, EventSchema]) -> str:
+def body_table(events: Mapping[str, TopicSchema]) -> str:
     """The fields of the bodies of events that describe the same row, by a short name of each.
 
     What all of them have in common is there once; what is in one alone says so.
@@ -45,7 +45,7 @@ def escaped(doc: str) -> str:
     return doc
 
 
-def _body_fields(event: EventSchema) -> list[dict[str, Any]]:
+def _body_fields(event: TopicSchema) -> list[dict[str, Any]]:
     fields: list[dict[str, Any]] = event.schema["fields"][-1]["type"]["fields"]
     return fields
 

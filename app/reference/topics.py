@@ -75,7 +75,7 @@ class _Page:
         lines = [f"## {family.title}", "", "| topic | record | |", "|---|---|---|"]
         for event in events.values():
             record = f"`{NAMESPACE}.{event.record_name}`"
-            lines.append(f"| `{self._topic(event.event_name)}` | {record} | {escaped(event.schema['doc'])} |")
+            lines.append(f"| `{self._topic(event.name)}` | {record} | {escaped(event.schema['doc'])} |")
         lines += ["", *(f"* {fact}" for fact in self._facts(family)), "", body_table(events), ""]
         for name in family.events.values():
             lines += [_folded(f"A record of {self._topic(name)}", self._examples[name]), ""]

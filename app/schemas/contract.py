@@ -1,13 +1,14 @@
 """The contract: `avro/*.avsc` read, checked and made self-contained.
 
-A file holds one record. The record of an event carries `"mastery.event"`, and its file is named after the
-event; any other record is shared, and its file is named after the record (`event_metadata.avsc` holds
-`EventMetadata`). Files name shared records; the schemas given out here have them inlined at their first use,
-so each stands alone.
+A file holds one record. The record of an event carries `"mastery.event"`, that of a derived topic (what the
+stream itself makes) `"mastery.derived"`, and its file is named after that; any other record is shared, and
+its file is named after the record (`event_metadata.avsc` holds `EventMetadata`). Files name shared records;
+the schemas given out here have them inlined at their first use, so each stands alone.
 
 Attributes of our own, kept in the registered schemas:
 
 * `mastery.event` (record): the event name;
+* `mastery.derived` (record): the name of the derived topic, without the prefix;
 * `mastery.key` (record): templates of the Kafka record key; the first that can be filled counts, and `-`
   stands for a root account that is not named;
 * `mastery.pii` (field): personal data, left out when `MASTERY_PII=drop`.
@@ -32,7 +33,7 @@ __all__ = [
     "NAMESPACE",
     "Contract",
     "ContractError",
-    "EventSchema",
+    "TopicSchema",
     "canonical_text",
     "contract_root",
     "load_contract",
@@ -41,6 +42,8 @@ __all__ = [
 
 NAMESPACE = "mastery_stream.canvas"
 
+_EVENT, _DERIVED = "mastery.event", "mastery.derived"
+_KINDS = frozenset((_EVENT, _DERIVED))
 _PRIMITIVES = ("string", "long", "double", "boolean")
 _UNUSED_PRIMITIVES = ("null", "int", "float", "bytes")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -51,14 +54,14 @@ class ContractError(MasteryError):
 
 
 @dataclass(frozen=True, slots=True)
-class EventSchema:
-    """The Avro schema of one event.
+class TopicSchema:
+    """The Avro schema of one topic's values; `name` is that of the event, or of the derived topic.
 
     `schema` is self-contained and of plain JSON types, with docs and `mastery.*` attributes; `text` is the
     same as the JSON that is registered; `local_id` frames the records when there is no schema registry.
     """
 
-    event_name: str
+    name: str
     record_name: str
     schema: dict[str, Any]
     text: str
@@ -67,9 +70,15 @@ class EventSchema:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """All events, by name, in the order of their names."""
+    """The schemas of the events' topics and of the derived ones, by name, in the order of their names."""
 
-    events: Mapping[str, EventSchema]
+    events: Mapping[str, TopicSchema]
+    derived: Mapping[str, TopicSchema]
+
+    @property
+    def topics(self) -> Mapping[str, TopicSchema]:
+        """All of them: the events' first."""
+        return {**self.events, **self.derived}
 
 
 def contract_root() -> Path:
@@ -94,14 +103,13 @@ def load_contract(root: Path | None = None) -> Contract:
             if name in owners:
                 raise ContractError(f"{file}: the name {name} is taken by {owners[name]}")
             owners[name] = file
-    shared = {record["name"]: record for record in files.values() if "mastery.event" not in record}
-    events = [_event(file, record, shared) for file, record in files.items() if "mastery.event" in record]
+    shared = {record["name"]: record for record in files.values() if not record.keys() & _KINDS}
+    events = _schemas(_EVENT, files, shared)
     if not events:
         raise ContractError(
             f"no event schema in {folder}", hint="install the package again, or run from a checkout"
         )
-    events.sort(key=lambda event: event.event_name)
-    return Contract(MappingProxyType({event.event_name: event for event in events}))
+    return Contract(events, _schemas(_DERIVED, files, shared))
 
 
 def canonical_text(schema: Any) -> str:
@@ -131,9 +139,9 @@ def _read(path: Path) -> dict[str, Any]:
 def _check_file_name(file: str, record: dict[str, Any]) -> None:
     if record.get("namespace") != NAMESPACE:
         raise ContractError(f"{file}: the namespace must be {NAMESPACE}")
-    event = record.get("mastery.event")
-    if event is not None and file != f"{event}.avsc":
-        raise ContractError(f"{file}: the file of the event {event} must be named {event}.avsc")
+    for kind in _KINDS & record.keys():
+        if file != f"{record[kind]}.avsc":
+            raise ContractError(f"{file}: the file of {record[kind]} must be named {record[kind]}.avsc")
     name = _camel_case(file.removesuffix(".avsc"))
     if record.get("name") != name:
         raise ContractError(f"{file}: the record must be named {name}")
@@ -174,10 +182,19 @@ def _names_in_field(field: Any, path: str) -> Iterator[str]:
             raise ContractError(f"{path}: a field must be nullable with default null, or have no default")
 
 
-def _event(file: str, record: dict[str, Any], shared: Mapping[str, dict[str, Any]]) -> EventSchema:
+def _schemas(
+    kind: str, files: Mapping[str, dict[str, Any]], shared: Mapping[str, dict[str, Any]]
+) -> Mapping[str, TopicSchema]:
+    found = [_schema(kind, file, record, shared) for file, record in files.items() if kind in record]
+    return MappingProxyType({one.name: one for one in sorted(found, key=lambda one: one.name)})
+
+
+def _schema(
+    kind: str, file: str, record: dict[str, Any], shared: Mapping[str, dict[str, Any]]
+) -> TopicSchema:
     schema = _Inliner(file, shared).inline(record)
     text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
-    return EventSchema(record["mastery.event"], record["name"], schema, text, local_schema_id(schema))
+    return TopicSchema(record[kind], record["name"], schema, text, local_schema_id(schema))
 
 
 class _Inliner:

@@ -52,19 +52,24 @@ def is_plain_ascii(raw: bytes) -> bool:
     return raw.isascii() and (b"\\" not in raw or b"\\u" not in raw)
 
 
-def compile_encoder(schema: dict[str, Any], schema_id: int, *, drop_pii: bool = False) -> Encoder:
+def compile_encoder(
+    schema: dict[str, Any], schema_id: int, *, drop_pii: bool = False, plain_times: bool = False
+) -> Encoder:
     """The encoder of a self-contained schema; the records' attributes are named as its fields.
 
-    With `drop_pii`, fields of personal data (`mastery.pii`) are written as null, whatever the record holds.
-    Raises UnsupportedSchemaError for what `app.schemas.shape` does not know, and when a field to be dropped
-    is not nullable.
+    With `plain_times`, timestamps are not datetimes but milliseconds since 1970. With `drop_pii`, fields of
+    personal data (`mastery.pii`) are written as null, whatever the record holds. Raises
+    UnsupportedSchemaError for what `app.schemas.shape` does not know, and when a field to be dropped is not
+    nullable.
     """
     record = read_record(schema)
     source = "\n\n".join(
         (
-            _ByCalls("any", drop_pii=drop_pii).module("encode_any", record),
-            _ByTables("text", drop_pii=drop_pii).module("encode", record),
-            _AsciiByTables("ascii", drop_pii=drop_pii).module("encode_ascii", record),
+            _ByCalls("any", drop_pii=drop_pii, plain_times=plain_times).module("encode_any", record),
+            _ByTables("text", drop_pii=drop_pii, plain_times=plain_times).module("encode", record),
+            _AsciiByTables("ascii", drop_pii=drop_pii, plain_times=plain_times).module(
+                "encode_ascii", record
+            ),
         )
     )
     framing = _FRAMING.pack(0, schema_id).decode("latin-1")
@@ -85,9 +90,10 @@ def _timestamp(value: datetime, path: str) -> str:
 class _ByCalls:
     """Writes functions that encode any value, by a call for each."""
 
-    def __init__(self, prefix: str, *, drop_pii: bool) -> None:
+    def __init__(self, prefix: str, *, drop_pii: bool, plain_times: bool) -> None:
         self._prefix = prefix
         self._drop_pii = drop_pii
+        self._plain_times = plain_times
         self._functions: list[str] = []
 
     def module(self, name: str, record: Record) -> str:
@@ -142,7 +148,7 @@ class _ByCalls:
             case Kind.BOOLEAN:
                 return f"BOOLEAN[{source}]"
             case Kind.TIMESTAMP:
-                return f"timestamp({source}, '{where}')"
+                return f"long({source})" if self._plain_times else f"timestamp({source}, '{where}')"
             case _:
                 return f"{self._compound(value_type, where)}({source})"
 
@@ -186,7 +192,7 @@ class _ByTables(_ByCalls):
                 return [], f"{{NULL if (v := {source}) is None else {some}}}"
             case Kind.DOUBLE:
                 return [], f"{{DOUBLE[v] if (v := {source}) else double(v)}}"
-            case Kind.TIMESTAMP:
+            case Kind.TIMESTAMP if not self._plain_times:
                 return self._timestamp(source, where, nullable=value_type.nullable)
             case _:
                 return super()._value(value_type, source, where)

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from fastavro.schema import SchemaParseException, UnknownType
 
 from app.schemas.compatibility import Incompatibility, read_problems
-from app.schemas.contract import Contract, EventSchema, load_contract
+from app.schemas.contract import Contract, TopicSchema, load_contract
 from app.schemas.known import KnownSchema, SchemaCatalogue
 from app.schemas.registry_client import RegistryClient
 from app.schemas.registry_errors import IncompatibleSchema, UnknownSchema
@@ -36,9 +36,9 @@ OURS = "this release"
 
 @dataclass(frozen=True, slots=True)
 class SchemaIds:
-    """The ids that frame each event's records, whose they are, and all schemas, to be served to consumers."""
+    """The ids that frame each topic's records, whose they are, and all schemas, to be served to consumers."""
 
-    by_event: Mapping[str, int]
+    by_name: Mapping[str, int]
     mode: SchemaMode
     catalogue: SchemaCatalogue
 
@@ -61,7 +61,7 @@ def prepare_schemas(settings: Settings, contract: Contract) -> SchemaIds:
     # Last, so that a start that fails before leaves no mark; first come is first served among workers.
     if content.mode is None:
         content = topic.claim_mode(mode)
-    ids = {state.event.event_name: schema.schema_id for state, schema in zip(states, kept, strict=True)}
+    ids = {state.schema.name: schema.schema_id for state, schema in zip(states, kept, strict=True)}
     versions = [*kept, *(version for state in states for version in state.versions)]
     return SchemaIds(
         MappingProxyType(ids),
@@ -96,7 +96,7 @@ def schema_lookup(settings: Settings, contract: Contract | None = None) -> Calla
 
         return ask
     contract = contract or load_contract()
-    own = {event.local_id: event.text for event in contract.events.values()}
+    own = {schema.local_id: schema.text for schema in contract.topics.values()}
     catalogue = SchemaCatalogue((), _reload(settings, contract))
 
     def look_up(schema_id: int) -> str:
@@ -127,7 +127,7 @@ def _opened(settings: Settings, topic: SchemaTopic, content: SchemaTopicContent)
 
 def _reload(settings: Settings, contract: Contract) -> Callable[[], list[KnownSchema]]:
     """Return a function that fetches all that is kept: the topic, or the contract's subjects."""
-    subjects = [settings.subject(settings.typed_topic(name)) for name in contract.events]
+    subjects = [settings.subject(settings.typed_topic(name)) for name in contract.topics]
 
     def reload() -> list[KnownSchema]:
         if settings.schema_registry_url is None:
@@ -140,20 +140,22 @@ def _reload(settings: Settings, contract: Contract) -> Callable[[], list[KnownSc
 
 def _survey(store: SchemaStore, settings: Settings, contract: Contract) -> list[SubjectState]:
     states = []
-    for event in contract.events.values():
-        subject = settings.subject(settings.typed_topic(event.event_name))
-        versions, found = tuple(store.versions(subject)), store.find(subject, event)
-        problems = () if found else tuple(_problems(subject, event, versions))
-        states.append(SubjectState(event, subject, found, versions, problems))
+    for schema in contract.topics.values():
+        subject = settings.subject(settings.typed_topic(schema.name))
+        versions, found = tuple(store.versions(subject)), store.find(subject, schema)
+        problems = () if found else tuple(_problems(subject, schema, versions))
+        states.append(SubjectState(schema, subject, found, versions, problems))
     return states
 
 
-def _problems(subject: str, event: EventSchema, versions: Iterable[KnownSchema]) -> Iterable[Incompatibility]:
+def _problems(
+    subject: str, schema: TopicSchema, versions: Iterable[KnownSchema]
+) -> Iterable[Incompatibility]:
     for version in versions:
         label = f"version {version.version}"
         try:
             kept = json.loads(version.text)
-            pairs = ((OURS, event.schema, label, kept), (label, kept, OURS, event.schema))
+            pairs = ((OURS, schema.schema, label, kept), (label, kept, OURS, schema.schema))
             for reader, reads, writer, writes in pairs:
                 for problem in read_problems(reads, writes):
                     yield Incompatibility(subject, reader, writer, problem.path, problem.rule, problem.detail)

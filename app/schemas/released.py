@@ -36,12 +36,12 @@ def check_released(contract: Contract, root: Path | None = None) -> list[Incompa
     found: list[Incompatibility] = []
     for event_name, released in load_released(root).items():
         versions: dict[str, Any] = {f"version {number}": schema for number, schema in released.items()}
-        if event_name not in contract.events:
+        if event_name not in contract.topics:
             newest = list(versions)[-1]
             detail = "it was released and is gone"
             found.append(Incompatibility(event_name, CURRENT, newest, "", Rule.EVENT_REMOVED, detail))
             continue
-        versions[CURRENT] = contract.events[event_name].schema
+        versions[CURRENT] = contract.topics[event_name].schema
         found += full_incompatibilities(event_name, versions)
         found += _key_changes(event_name, versions)
     return found
@@ -52,7 +52,7 @@ def unreleased(contract: Contract, root: Path | None = None) -> list[str]:
     released = load_released(root)
     return [
         name
-        for name, event in contract.events.items()
+        for name, event in contract.topics.items()
         if name not in released or local_schema_id(list(released[name].values())[-1]) != event.local_id
     ]
 
@@ -73,7 +73,7 @@ def release(contract: Contract, root: Path | None = None) -> list[Path]:
         path = _folder(root) / name / f"{len(released.get(name, ())) + 1}.avsc"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(
-            json.dumps(contract.events[name].schema, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+            json.dumps(contract.topics[name].schema, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
         )
         written.append(path)
     return written

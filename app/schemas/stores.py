@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.schemas.compatibility import Incompatibility
-from app.schemas.contract import EventSchema, canonical_text
+from app.schemas.contract import TopicSchema, canonical_text
 from app.schemas.known import KnownSchema
 from app.schemas.registry_client import COMPATIBILITY, RegistryClient
 from app.schemas.registry_errors import IncompatibleSchema, SchemaIdConflict
@@ -23,7 +23,7 @@ class SubjectState:
     kept version: with one, it cannot become a new version.
     """
 
-    event: EventSchema
+    schema: TopicSchema
     subject: str
     found: KnownSchema | None
     versions: tuple[KnownSchema, ...]
@@ -36,7 +36,7 @@ class SchemaStore(Protocol):
     def versions(self, subject: str) -> list[KnownSchema]:
         """Return all versions of a subject, oldest first."""
 
-    def find(self, subject: str, event: EventSchema) -> KnownSchema | None:
+    def find(self, subject: str, schema: TopicSchema) -> KnownSchema | None:
         """Return the kept version that is this event's schema."""
 
     def add(self, states: Sequence[SubjectState]) -> list[KnownSchema]:
@@ -53,9 +53,9 @@ class RegistryStore:
         """Return all versions of a subject, oldest first."""
         return self._registry.versions(subject)
 
-    def find(self, subject: str, event: EventSchema) -> KnownSchema | None:
+    def find(self, subject: str, schema: TopicSchema) -> KnownSchema | None:
         """Return the kept version that is this event's schema."""
-        return self._registry.find(subject, event.text)
+        return self._registry.find(subject, schema.text)
 
     def add(self, states: Sequence[SubjectState]) -> list[KnownSchema]:
         """Set the rule, ask, register; what needs no writing is not written."""
@@ -68,13 +68,13 @@ class RegistryStore:
             if (
                 state.versions
                 and not state.found
-                and not self._registry.accepts(state.subject, state.event.text)
+                and not self._registry.accepts(state.subject, state.schema.text)
             ):
                 raise IncompatibleSchema(
                     f"the schema registry finds the schema of {state.subject} not {COMPATIBILITY}",
                     hint="`mastery schemas check` compares them here; the registry may have rules of its own",
                 )
-        return [state.found or self._registry.register(state.subject, state.event.text) for state in states]
+        return [state.found or self._registry.register(state.subject, state.schema.text) for state in states]
 
 
 class TopicStore:
@@ -88,9 +88,9 @@ class TopicStore:
         """Return all versions of a subject, oldest first."""
         return [schema for schema in self._schemas if schema.subject == subject]
 
-    def find(self, subject: str, event: EventSchema) -> KnownSchema | None:
+    def find(self, subject: str, schema: TopicSchema) -> KnownSchema | None:
         """Return the kept version that is this event's schema."""
-        return next((known for known in self.versions(subject) if known.schema_id == event.local_id), None)
+        return next((known for known in self.versions(subject) if known.schema_id == schema.local_id), None)
 
     def add(self, states: Sequence[SubjectState]) -> list[KnownSchema]:
         """Append what is new. Raises SchemaIdConflict before anything is written."""
@@ -99,12 +99,12 @@ class TopicStore:
             or KnownSchema(
                 state.subject,
                 max((version.version for version in state.versions), default=0) + 1,
-                state.event.local_id,
-                state.event.text,
+                state.schema.local_id,
+                state.schema.text,
             )
             for state in states
         ]
-        own = [KnownSchema(state.subject, 0, state.event.local_id, state.event.text) for state in states]
+        own = [KnownSchema(state.subject, 0, state.schema.local_id, state.schema.text) for state in states]
         _refuse_shared_ids([*self._schemas, *own])
         new = [schema for state, schema in zip(states, kept, strict=True) if not state.found]
         if new:

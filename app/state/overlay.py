@@ -1,7 +1,7 @@
 """What was processed and is not yet in the state files: between an agent and the end of the checkpoint."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Overlay", "StateChange"]
 
@@ -16,6 +16,8 @@ class StateChange:
     partition: int
     rows: Mapping[bytes, bytes | None]
     offset: int | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """What is to be kept in the file along with the rows, by name; it is in no changelog."""
 
 
 class Overlay:
@@ -46,6 +48,10 @@ class Overlay:
             else:
                 found[key] = entry[1]
         return found, missing
+
+    def keys(self, partition: int) -> list[bytes]:
+        """Return the keys of all rows of a partition that lie here."""
+        return list(self._rows.get(partition, ()))
 
     def release(self, changes: Iterable[StateChange]) -> None:
         """Take away what has come into the files, where no later change lies over it."""

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
 from app.state.errors import StateFileUnusable, file_errors
@@ -28,6 +28,8 @@ FORMAT: Final = 1
 
 #: Values of 600 bytes fit better than into SQLite's own 4,096: 7 % less disk, the same speed.
 _PAGE_BYTES = 8192
+
+_NOTE = "note:"
 
 _SCHEMA = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -120,8 +122,21 @@ class PartitionStore:
         """When the file was last known to hold all of the changelog (seconds since the epoch); 0 is never."""
         return float(self._meta("synced_at") or 0.0)
 
-    def write(self, rows: Mapping[bytes, bytes | None], position: int) -> None:
-        """Take over what a checkpoint committed, all or nothing; None deletes a row.
+    def notes(self) -> dict[str, str]:
+        """Return what was noted beside the rows, by name."""
+        with file_errors(self.path):
+            found = self._db.execute("SELECT name, value FROM meta WHERE name LIKE 'note:%'").fetchall()
+            return {name.removeprefix(_NOTE): value for name, value in found}
+
+    def write(
+        self,
+        rows: Mapping[bytes, bytes | None],
+        position: int | None,
+        notes: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Take over what a checkpoint committed, all or nothing; a row of None is deleted.
+
+        `position` None leaves it as it is. `notes` are kept until they are replaced.
 
         Raises StateUnavailable; the file is then as before.
         """
@@ -130,7 +145,9 @@ class PartitionStore:
         with self._transaction():
             self._db.executemany(_UPSERT, kept)
             self._db.executemany("DELETE FROM rows WHERE key = ?", gone)
-            self._note(position=position, synced_at=time.time())
+            self._note(synced_at=time.time(), **{f"{_NOTE}{name}": value for name, value in notes.items()})
+            if position is not None:
+                self._note(position=position)
 
     def append(self, rows: Iterable[tuple[bytes, bytes | None]], position: int) -> None:
         """Take records of the changelog, in its order, while `restoring`; None is a tombstone."""

@@ -66,6 +66,7 @@ class StateTable:
         self._files = StateFiles(folder)
         self._partitions: dict[int, _Partition] = {}
         self._overlay = Overlay()
+        self._notes: dict[int, dict[str, str]] = {}
 
     @property
     def partitions(self) -> Sequence[int]:
@@ -98,6 +99,7 @@ class StateTable:
                 partition: opened.enter_context(StoreReader(store.path))
                 for partition, store in stores.items()
             }
+            self._notes = {partition: store.notes() for partition, store in stores.items()}
             opened.pop_all()
         self._partitions = {
             partition: _Partition(store, readers[partition]) for partition, store in stores.items()
@@ -132,10 +134,28 @@ class StateTable:
         with self._condemned(partition):
             return self._partitions[partition].reader.keys_of_outcome(outcome, after=after, limit=limit)
 
-    def scan_keys(self, partition: int, *, after: bytes = b"", limit: int = 1000) -> list[bytes]:
-        """Return keys of written rows in their order."""
+    def scan_keys(
+        self, partition: int, *, prefix: bytes = b"", after: bytes = b"", limit: int = 1000
+    ) -> list[bytes]:
+        """Return keys of written rows that begin with `prefix`, in their order."""
         with self._condemned(partition):
-            return [key for key, _ in self._partitions[partition].reader.scan(after=after, limit=limit)]
+            return [
+                key
+                for key, _ in self._partitions[partition].reader.scan(prefix=prefix, after=after, limit=limit)
+            ]
+
+    def staged_keys(self, partition: int) -> list[bytes]:
+        """Return keys of rows that are staged, and may not be written."""
+        return self._overlay.keys(partition)
+
+    def note_of(self, partition: int, name: str) -> str | None:
+        """Return what was noted in a partition's file; None in one that was restored since."""
+        return self._notes[partition].get(name)
+
+    def note(self, partition: int, **notes: str) -> StateChange:
+        """Have something written into a partition's file, with the checkpoint that it goes into."""
+        self._notes[partition].update(notes)
+        return StateChange(partition, {}, notes=notes)
 
     def stage(self, partition: int, rows: Mapping[bytes, bytes | None]) -> StateChange:
         """Change rows; the change is to be written when the transaction with its changelog is committed."""
@@ -148,16 +168,20 @@ class StateTable:
 
         Raises StateUnavailable; Kafka has the changes, and a restart restores them.
         """
-        together: dict[int, dict[bytes, bytes | None]] = {}
-        positions: dict[int, int] = {}
+        by_partition: dict[int, list[StateChange]] = {}
         for change in changes:
-            if change.offset is None:
-                raise RuntimeError("a committed change without its place in the changelog")
-            together.setdefault(change.partition, {}).update(change.rows)
-            positions[change.partition] = change.offset + 1
-        for partition, rows in together.items():
+            by_partition.setdefault(change.partition, []).append(change)
+        for partition, ours in by_partition.items():
+            rows: dict[bytes, bytes | None] = {}
+            notes: dict[str, str] = {}
+            position = None
+            for change in ours:
+                rows.update(change.rows)
+                notes.update(change.notes)
+                if change.rows:
+                    position = _following(change)
             with self._condemned(partition):
-                self._partitions[partition].store.write(rows, positions[partition])
+                self._partitions[partition].store.write(rows, position, notes)
 
     def release(self, changes: Iterable[StateChange]) -> None:
         """Take written changes out of memory."""
@@ -229,6 +253,12 @@ class StateTable:
             self._files.move_aside(partition, str(error))
             stores[partition] = self._open(partition)
             raise _TryAgain from None
+
+
+def _following(change: StateChange) -> int:
+    if change.offset is None:
+        raise RuntimeError("a committed change without its place in the changelog")
+    return change.offset + 1
 
 
 def _close_stores(stores: Mapping[int, PartitionStore]) -> None:

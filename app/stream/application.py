@@ -15,9 +15,9 @@ from typing_extensions import override
 
 from app.errors import MasteryError
 from app.logs import fields
-from app.stream.batch import Assignment
+from app.stream.batch import Assignment, StateSink
 from app.stream.checkpoint import Checkpointer
-from app.stream.errors import GroupRefused, StreamError
+from app.stream.errors import GroupRefused
 from app.stream.handover import Handover
 from app.stream.offsets import StableOffsets
 from app.stream.producer import TransactionalProducer
@@ -54,6 +54,10 @@ class Delivery(Protocol):
     def stable_offsets(self) -> StableOffsets:
         """Reads where to start."""
 
+    @property
+    def state(self) -> StateSink | None:
+        """State that is kept along with the checkpoints; None for a stream without."""
+
 
 class _WithoutWeb(BootStrategy):
     """Starts all of Faust but its web server, which `faust -A ... worker` would open on every address."""
@@ -86,7 +90,8 @@ class StreamApp(faust.App):
         options: Mapping[str, Any],
     ) -> None:
         self.progress = progress
-        self.failure: StreamError | None = None
+        self.failure: MasteryError | None = None
+        self.stream_state: StateSink | None = None
         self._prepare = prepare
         self._delivery: Delivery | None = None
         self._checkpoint_interval = checkpoint_interval
@@ -134,12 +139,14 @@ class StreamApp(faust.App):
             self._preparing = False
         delivery = cast(Delivery, self._delivery)
         self.stable_offsets = delivery.stable_offsets
+        self.stream_state = delivery.state
         self.checkpointer = Checkpointer(
             delivery.producer,
             self.progress,
             self.conf.id,
             interval=self._checkpoint_interval,
             on_failure=self.fail,
+            state=delivery.state,
         )
         self.handover = Handover(self.checkpointer)
         self.add_future(self.handover.run())
@@ -205,7 +212,11 @@ class StreamApp(faust.App):
     async def _note_end_offsets(self) -> None:
         self.progress.ends(self.consumer.end_offsets(), self.consumer.answered_at())
 
-    def fail(self, error: StreamError) -> None:
+    def fail_soon(self, error: MasteryError) -> None:
+        """`fail`, from any thread."""
+        self.loop.call_soon_threadsafe(self.fail, error)
+
+    def fail(self, error: MasteryError) -> None:
         """End the process for a known reason. A restart takes up where the last commit was.
 
         Only the first reason counts: a worker that stops leaves the group before its last checkpoint fails.

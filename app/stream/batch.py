@@ -1,25 +1,31 @@
 """What passes through the stream: a fetched batch of one partition in, the records made from it out."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 __all__ = [
     "Assignment",
     "DeadRecord",
+    "Delivered",
     "Headers",
     "NewestTimes",
     "Output",
     "RawRecord",
     "RecordBatch",
+    "StateSink",
+    "Touch",
     "TypedRecord",
     "keep_newest",
 ]
 
 Headers = Sequence[tuple[str, bytes | None]]
-TypedRecord = tuple[str, bytes, bytes, int, None, None, int]
+Delivered = Callable[[Any, Any], None]
+"""What confluent_kafka calls with an error or None, and the message, when a record's fate is known."""
+
+TypedRecord = tuple[str, bytes | None, bytes, int, Delivered | None, None, int]
 DeadRecord = tuple[
     str, bytes | None, bytes | None, int, None, None, int, list[tuple[str, str | bytes | None]]
 ]
@@ -81,13 +87,42 @@ class RecordBatch:
     assignment: Assignment
 
 
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """What stands for an input partition where output comes from elsewhere: rows computed again, say.
+
+    The partition's position is committed once more with that output, so that the broker refuses it when the
+    generation is over.
+    """
+
+    topic: str
+    partition: int
+    assignment: Assignment
+
+
+class StateSink(Protocol):
+    """State whose changelog is part of the checkpoints."""
+
+    def take_over(self, assignment: Assignment, cancelled: Callable[[], bool]) -> bool:
+        """Restore what belongs to an assignment; False when cancelled before the end. Blocks, in a thread."""
+
+    def give_up(self) -> None:
+        """Learn, in the event loop, that what was not committed will be read again."""
+
+    def write(self, changes: Iterable[Any]) -> None:
+        """Write what was committed. Blocks, in a thread; called for one checkpoint after another."""
+
+    def release(self, changes: Iterable[Any]) -> None:
+        """Learn, in the event loop, that these are written."""
+
+
 @dataclass(slots=True)
 class Output:
     """Everything that one batch leads to. All of it goes into one Kafka transaction.
 
-    `typed` and `dead` hold positional arguments of confluent_kafka's `Producer.produce`, which cost 15 % less
-    than keywords: topic, value, key, partition (-1: by key), callback, on_delivery, timestamp in ms, and for
-    dead letters headers.
+    `typed` (with changelog and tombstones) and `dead` hold positional arguments of confluent_kafka's
+    `Producer.produce`, which cost 15 % less than keywords: topic, value, key, partition (-1: by key),
+    callback, on_delivery, timestamp in ms, and for dead letters headers.
     """
 
     typed: list[TypedRecord] = field(default_factory=list)
@@ -96,6 +131,9 @@ class Output:
     dead_letters: Counter[str] = field(default_factory=Counter)
     ignored: Counter[str] = field(default_factory=Counter)
     newest: NewestTimes = field(default_factory=dict)
+    changes: list[Any] = field(default_factory=list)
+    """Changes of state, for the StateSink once they are committed; their changelog is in `typed`."""
+    mastery: Counter[str] = field(default_factory=Counter)
 
 
 def keep_newest(kept: NewestTimes, more: NewestTimes) -> None:

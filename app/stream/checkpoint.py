@@ -8,10 +8,20 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
+from app.errors import MasteryError
 from app.logs import fields
-from app.stream.batch import Assignment, NewestTimes, Output, RecordBatch, keep_newest
-from app.stream.errors import CheckpointFailed, CheckpointStuck, OutOfOrder
+from app.stream.batch import (
+    Assignment,
+    NewestTimes,
+    Output,
+    RecordBatch,
+    StateSink,
+    Touch,
+    keep_newest,
+)
+from app.stream.errors import CheckpointFailed, CheckpointStuck, OutOfOrder, StateNotWritten
 from app.stream.group_metadata import encode_group_metadata
 from app.stream.producer import TRANSACTION_TIMEOUT, TransactionalProducer
 from app.stream.progress import Progress
@@ -37,9 +47,12 @@ class _Transaction:
     dead_letters: Counter[str] = field(default_factory=Counter)
     ignored: Counter[str] = field(default_factory=Counter)
     newest: NewestTimes = field(default_factory=dict)
+    changes: list[Any] = field(default_factory=list)
+    mastery: Counter[str] = field(default_factory=Counter)
 
-    def add(self, batch: RecordBatch, output: Output) -> None:
-        self.positions[batch.topic, batch.partition] = batch.position
+    def add(self, output: Output) -> None:
+        self.changes += output.changes
+        self.mastery.update(output.mastery)
         self.events.update(output.events)
         self.dead_letters.update(output.dead_letters)
         self.ignored.update(output.ignored)
@@ -67,8 +80,10 @@ class Checkpointer:
         *,
         interval: float,
         on_failure: Callable[[CheckpointFailed], None],
+        state: StateSink | None = None,
     ) -> None:
         self._producer = producer
+        self._state = state
         self._progress = progress
         self._group_id = group_id
         self._interval = interval
@@ -87,11 +102,16 @@ class Checkpointer:
         self._assignment = assignment
         self._next = dict(positions)
 
+    @property
+    def assignment(self) -> Assignment | None:
+        """The assignment whose batches are taken; None between two."""
+        return self._assignment
+
     def is_current(self, assignment: Assignment) -> bool:
         """True while batches of this assignment can be written."""
         return assignment is self._assignment and self._failure is None
 
-    async def write(self, batch: RecordBatch, output: Output) -> bool:
+    async def write(self, batch: RecordBatch | Touch, output: Output) -> bool:
         """Put a batch's output into the open transaction; True when it went in, False when it was dropped.
 
         Waits while a commit is on its way: librdkafka takes no records between commit and the next begin.
@@ -143,19 +163,23 @@ class Checkpointer:
         while self._commit is not None:
             await asyncio.wait((self._commit,))
 
-    def _put(self, batch: RecordBatch, output: Output) -> None:
+    def _put(self, batch: RecordBatch | Touch, output: Output) -> None:
         key = (batch.topic, batch.partition)
-        if batch.start != self._next[key]:
-            raise OutOfOrder(
-                f"a batch of {batch.topic} partition {batch.partition} from offset {batch.start} was to be"
-                f" written where {self._next[key]} is next: an agent must take one batch at a time"
-            )
+        following = self._next[key]
+        if isinstance(batch, RecordBatch):
+            if batch.start != following:
+                raise OutOfOrder(
+                    f"a batch of {batch.topic} partition {batch.partition} from offset {batch.start} was to"
+                    f" be written where {following} is next: an agent must take one batch at a time"
+                )
+            following = batch.position
         if self._open is None:
             self._producer.begin()
             self._open = _Transaction(batch.assignment)
         self._producer.produce(output)
-        self._open.add(batch, output)
-        self._next[key] = batch.position
+        self._open.positions[key] = following
+        self._open.add(output)
+        self._next[key] = following
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
@@ -194,7 +218,7 @@ class Checkpointer:
         metadata = encode_group_metadata(self._group_id, assignment.generation, assignment.member_id)
         self._progress.checkpoint_began()
         try:
-            await self._in_thread(lambda: self._producer.commit(transaction.positions, metadata))
+            await self._in_thread(lambda: self._commit_in_thread(transaction, metadata))
         except Exception as error:
             if not isinstance(error, CheckpointFailed):
                 log.exception("the checkpoint failed in an unexpected way")
@@ -205,13 +229,25 @@ class Checkpointer:
         finally:
             self._commit = None
 
+    def _commit_in_thread(self, transaction: _Transaction, metadata: bytes) -> None:
+        """Commit, then write the state: a crash between the two is mended from the changelog."""
+        self._producer.commit(transaction.positions, metadata)
+        if self._state is not None and transaction.changes:
+            try:
+                self._state.write(transaction.changes)
+            except MasteryError as error:
+                raise StateNotWritten(str(error), hint=error.hint) from error
+
     def _committed(self, transaction: _Transaction, seconds: float) -> None:
+        if self._state is not None:
+            self._state.release(transaction.changes)
         self._progress.committed(
             transaction.positions,
             events=transaction.events,
             dead_letters=transaction.dead_letters,
             ignored=transaction.ignored,
             newest=transaction.newest,
+            mastery=transaction.mastery,
             seconds=seconds,
         )
         if log.isEnabledFor(logging.DEBUG):
@@ -239,7 +275,7 @@ class Checkpointer:
     async def _fail(self, error: CheckpointFailed) -> None:
         """Remember the failure first, so that nothing is written meanwhile; then abort, and tell the app."""
         self._failure = error
-        if not isinstance(error, CheckpointStuck):
+        if not isinstance(error, CheckpointStuck | StateNotWritten):
             with contextlib.suppress(CheckpointStuck):
                 await self._in_thread(self._producer.abort)
         self._on_failure(error)

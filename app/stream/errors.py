@@ -12,7 +12,9 @@ __all__ = [
     "OffsetWentBack",
     "OffsetsForgotten",
     "OutOfOrder",
+    "PartitionsMismatch",
     "ProducerFenced",
+    "StateNotWritten",
     "StreamError",
     "TakeOverFailed",
 ]
@@ -32,6 +34,14 @@ class CheckpointStuck(CheckpointFailed):
 
 class ProducerFenced(CheckpointFailed):
     """Another producer with the same transactional.id, or the group's next generation, has taken over."""
+
+
+class StateNotWritten(CheckpointFailed):
+    """The transaction is committed, but its state could not be written: a restart restores it."""
+
+
+class PartitionsMismatch(StreamError):
+    """Topics that a row is made from are not assigned together: their partition counts differ."""
 
 
 class OutOfOrder(CheckpointFailed):

@@ -6,7 +6,7 @@ agent would wait with one batch in its hands for most of that time.
 
 import asyncio
 
-from app.stream.batch import Output, RecordBatch
+from app.stream.batch import Output, RecordBatch, Touch
 from app.stream.checkpoint import Checkpointer
 
 __all__ = ["Handover"]
@@ -25,9 +25,9 @@ class Handover:
 
     def __init__(self, checkpointer: Checkpointer) -> None:
         self._checkpointer = checkpointer
-        self._queue: asyncio.Queue[tuple[RecordBatch, Output]] = asyncio.Queue(_ROOM)
+        self._queue: asyncio.Queue[tuple[RecordBatch | Touch, Output]] = asyncio.Queue(_ROOM)
 
-    async def put(self, batch: RecordBatch, output: Output) -> None:
+    async def put(self, batch: RecordBatch | Touch, output: Output) -> None:
         """Leave a processed batch to the writer; waits while there is no room."""
         await self._queue.put((batch, output))
 

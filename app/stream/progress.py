@@ -67,6 +67,7 @@ class ProgressSnapshot:
     events: dict[str, int]
     dead_letters: dict[str, int]
     ignored: dict[str, int]
+    mastery: dict[str, int]
     last_events: Mapping[tuple[str, str], float]
     checkpoints: int
     checkpoint_seconds: float
@@ -113,6 +114,7 @@ class Progress:
         self._events: Counter[str] = Counter()
         self._dead_letters: Counter[str] = Counter()
         self._ignored: Counter[str] = Counter()
+        self._mastery: Counter[str] = Counter()
         self._last_events = LastEvents()
         self._checkpoints = 0
         self._checkpoint_seconds = 0.0
@@ -153,6 +155,7 @@ class Progress:
         ignored: Counter[str],
         seconds: float,
         newest: NewestTimes | None = None,
+        mastery: Counter[str] | None = None,
     ) -> None:
         """Take over what one checkpoint committed; `seconds` is how long it took."""
         with self._lock:
@@ -160,6 +163,7 @@ class Progress:
             self._events.update(events)
             self._dead_letters.update(dead_letters)
             self._ignored.update(ignored)
+            self._mastery.update(mastery or {})
             self._last_events.note(newest or {}, time.time())
             self._checkpoints += 1
             self._checkpoint_began_at = None
@@ -191,6 +195,7 @@ class Progress:
                 events=dict(self._events),
                 dead_letters=dict(self._dead_letters),
                 ignored=dict(self._ignored),
+                mastery=dict(self._mastery),
                 last_events=self._last_events.times(),
                 checkpoints=self._checkpoints,
                 checkpoint_seconds=self._checkpoint_seconds,

@@ -13,7 +13,7 @@ from faust.tables.recovery import Recovery
 from mode import Service
 from typing_extensions import override
 
-from app.stream.errors import StreamError
+from app.errors import MasteryError
 
 if TYPE_CHECKING:
     from app.stream.application import StreamApp
@@ -38,7 +38,7 @@ class StreamRecovery(Recovery):
             self.signal_recovery_start.clear()
             try:
                 taken_over = await self.app.consumer.take_over()
-            except StreamError as error:
+            except MasteryError as error:
                 self.app.fail(error)
                 return
             if taken_over:

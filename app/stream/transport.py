@@ -74,6 +74,8 @@ class BatchConsumer(driver.Consumer):
         self.stop_flow()
         self.app.on_revoked()
         await self.app.checkpointer.drain()
+        if self.app.stream_state is not None:
+            self.app.stream_state.give_up()
         await super().on_partitions_revoked(revoked)
 
     @override
@@ -98,6 +100,14 @@ class BatchConsumer(driver.Consumer):
         # A fetch of before the rebalance may still be on its way: were it to return after the seek, it would
         # have moved the read position past records that are then dropped with it.
         await self._not_fetching.wait()
+        if assignment is not self._assigned:
+            return False
+        # After the stable offsets: what an earlier owner committed is in the changelog by now.
+        state = self.app.stream_state
+        if state is not None and not await loop.run_in_executor(
+            None, state.take_over, assignment, lambda: assignment is not self._assigned
+        ):
+            return False
         if assignment is not self._assigned:
             return False
         await self._thread.seek_all(positions)

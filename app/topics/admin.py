@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # not in its stubs
     ConfigResource,
     NewTopic,
@@ -88,6 +88,16 @@ class TopicAdmin:
             else:
                 configs[resource.name] = {key: entry.value for key, entry in entries.items()}
         return configs
+
+    def topic_id(self, name: str) -> str:
+        """Return the broker's id of a topic: one that is made anew has another. "" where it has none."""
+        try:
+            asked = self._client.describe_topics(TopicCollection([name]), request_timeout=self.timeout)
+            found = asked[name].result().topic_id
+        except KafkaException as error:
+            self._client.poll(0)
+            raise broker_failure(self.settings, error, self._errors, what="describe a topic") from None
+        return "" if found is None else str(found)
 
     def create(self, specs: Iterable[TopicSpec]) -> dict[str, KafkaError | None]:
         """Make topics. Return what the broker said of each: None for made."""

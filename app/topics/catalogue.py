@@ -87,7 +87,9 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     retention_days: int | str | None = None
     copartitioned: str | None = None
     raw: bool = False
+    delete_retention_days: int | None = None
     event: str | None = None
+    schema: str | None = None
     key: str
     value: str | None = None
     writers: tuple[str, ...]
@@ -144,8 +146,9 @@ def _spec(path: Path, number: int, merged: dict[str, Any], settings: Settings) -
         raise CatalogueError(
             f"{where}: {name} is not a name that Kafka takes", hint="shorten MASTERY_TOPIC_PREFIX"
         )
-    if entry.value is None and entry.event is None:
-        raise CatalogueError(f"{where}: says neither event nor value")
+    schema = entry.event or entry.schema
+    if entry.value is None and schema is None:
+        raise CatalogueError(f"{where}: says neither event nor schema nor value")
     replication = _number(where, entry.replication, settings)
     return TopicSpec(
         name=name,
@@ -153,7 +156,7 @@ def _spec(path: Path, number: int, merged: dict[str, Any], settings: Settings) -
         replication=BROKER_DEFAULT if replication is None else replication,
         config=MappingProxyType(_config(where, entry, settings)),
         key=entry.key,
-        value=entry.value or f"Avro, Confluent framing, schema avro/{entry.event}.avsc",
+        value=entry.value or f"Avro, Confluent framing, schema avro/{schema}.avsc",
         event=entry.event,
         writers=entry.writers,
         readers=entry.readers,
@@ -174,6 +177,8 @@ def _config(where: str, entry: _Entry, settings: Settings) -> dict[str, str]:
         config["retention.bytes"] = "-1"
         # Records keep the time of the raw record, whatever the broker sets for all its topics.
         config["message.timestamp.type"] = "CreateTime"
+    if entry.delete_retention_days is not None:
+        config["delete.retention.ms"] = str(entry.delete_retention_days * _DAY_MS)
     in_sync = _number(where, entry.min_insync_replicas, settings)
     replication = _number(where, entry.replication, settings)
     if in_sync is not None:

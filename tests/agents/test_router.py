@@ -23,7 +23,7 @@ from tests.stream.fakes import FakeRecord, assignment_of
 from tests.support.events import CONTRACT, EVENT_NAMES, wire_events
 from tests.support.mock_cluster import MockCluster
 
-IDS = SimpleNamespace(by_event={name: event.local_id for name, event in CONTRACT.events.items()})
+IDS = SimpleNamespace(by_name={name: event.local_id for name, event in CONTRACT.events.items()})
 PARSED = {name: fastavro.parse_schema(event.schema) for name, event in CONTRACT.events.items()}
 SAMPLES = sample_events()
 DEAD = "canvas.dead-letter"
@@ -46,7 +46,7 @@ def decoded(topic: str, encoded: bytes) -> dict[str, Any]:
     """Decode as somebody would who has only the schema and fastavro."""
     name = topic.removeprefix("canvas.")
     assert encoded[0] == 0
-    assert int.from_bytes(encoded[1:5]) == IDS.by_event[name]
+    assert int.from_bytes(encoded[1:5]) == IDS.by_name[name]
     body = io.BytesIO(encoded[5:])
     value = fastavro.schemaless_reader(body, PARSED[name], None)
     assert not body.read()

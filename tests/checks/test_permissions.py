@@ -8,8 +8,8 @@ SETTINGS = load_settings(raw_topic="somebody.else")
 
 def test_a_worker_reads_the_raw_topic_and_writes_all_that_it_makes():
     grants = set(needed(SETTINGS, load_catalogue(SETTINGS)))
-    outputs = [SETTINGS.typed_topic(name) for name in load_contract().events]
-    outputs += [SETTINGS.dead_letter_topic, SETTINGS.schemas_topic]
+    outputs = [SETTINGS.typed_topic(name) for name in load_contract().topics]
+    outputs += [SETTINGS.dead_letter_topic, SETTINGS.schemas_topic, SETTINGS.changelog_topic]
     assert grants == {
         Grant("Read", "topic", "somebody.else"),
         Grant("Read", "group", SETTINGS.group_id),

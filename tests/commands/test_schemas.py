@@ -18,15 +18,15 @@ def nowhere(monkeypatch, mastery):
 
 @pytest.mark.usefixtures("topics")
 def test_list_before_and_after_register(mastery):
-    assert mastery("schemas", "list").out.count("not kept yet") == 12
+    assert mastery("schemas", "list").out.count("not kept yet") == 14
     done = mastery("schemas", "register")
     assert (done.status, done.err) == (0, "")
     ids = {name: int(number) for name, number in (line.split() for line in done.out.splitlines()[1:])}
-    assert ids == {name: event.local_id for name, event in CONTRACT.events.items()}
+    assert ids == {name: event.local_id for name, event in CONTRACT.topics.items()}
     assert json.loads(mastery("schemas", "register", "--json").out) == ids
     shown = mastery("schemas", "list")
     assert shown.status == 0
-    assert shown.out.count("current") == 12
+    assert shown.out.count("current") == 14
     for number in ids.values():
         assert str(number) in shown.out
 
@@ -44,7 +44,7 @@ def test_list_shows_other_versions_and_what_does_not_fit(mastery, topics):
 
 def test_check_passes_where_all_fits(mastery, topics):
     done = mastery("schemas", "check")
-    assert (done.status, done.out, done.err) == (0, "12 schemas fit\n", "")
+    assert (done.status, done.out, done.err) == (0, "14 schemas fit\n", "")
     prepare_schemas(topics, with_new_field())
     assert mastery("schemas", "check", "--json").out == "[]\n"
 
@@ -81,10 +81,10 @@ def test_export_writes_schemas_that_stand_alone(mastery, tmp_path):
     folder = tmp_path / "deep" / "avro"
     assert mastery("schemas", "export", folder).status == 0
     files = {path.name.removesuffix(".avsc"): path for path in folder.iterdir()}
-    assert set(files) == set(CONTRACT.events)
+    assert set(files) == set(CONTRACT.topics)
     for name, path in files.items():
         schema = json.loads(path.read_text())
-        assert schema == CONTRACT.events[name].schema
+        assert schema == CONTRACT.topics[name].schema
         fastavro.parse_schema(schema)
 
 

@@ -14,7 +14,7 @@ def typed():
     """The example of rubric_assessed as a worker writes it."""
     contract = load_contract()
     event = contract.events["rubric_assessed"]
-    (raw,) = [sample.raw for sample in sample_events() if sample.event_name == event.event_name]
+    (raw,) = [sample.raw for sample in sample_events() if sample.event_name == event.name]
     record = EventDecoder(contract, build_models(contract))(raw)
     return compile_encoder(event.schema, event.local_id).encode(record)
 

@@ -166,7 +166,7 @@ def test_as_json_every_line_is_json_the_last_one_too(topics: Settings, tmp_path:
         worker.terminate()
         assert worker.wait() == 0, worker.log
         lines = [json.loads(line) for line in worker.log_file.read_text().splitlines()]
-    assert [line["level"] for line in lines] == ["INFO"] * 3, lines
+    assert [line["level"] for line in lines] == ["INFO"] * 4, lines
     assert lines[0]["group"] == topics.group_id
     assert len(lines[1]["offsets"]) == topics.partitions
     assert (lines[2]["events"], lines[2]["checkpoints"]) == (0, 0)

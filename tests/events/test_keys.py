@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.events.keys import key_function
-from app.schemas.contract import ContractError, EventSchema
+from app.schemas.contract import ContractError, TopicSchema
 from tests.support.events import CONTRACT
 
 CREATED_AND_UPDATED = [
@@ -72,7 +72,7 @@ def test_an_empty_id_is_an_id() -> None:
     assert key("rubric_assessed", record(id="")) == b"acc:"
 
 
-def with_templates(*templates: str) -> EventSchema:
+def with_templates(*templates: str) -> TopicSchema:
     event = CONTRACT.events["rubric_assessed"]
     return dataclasses.replace(event, schema=event.schema | {"mastery.key": list(templates)})
 

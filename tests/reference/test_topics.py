@@ -43,8 +43,8 @@ def test_every_topic_is_there():
 
 def test_every_event_has_its_record_key_and_subject():
     for event in CONTRACT.events.values():
-        assert f"| `canvas.{event.event_name}` | `mastery_stream.canvas.{event.record_name}` |" in PAGE
-        assert f"`canvas.{event.event_name}-value`" in PAGE
+        assert f"| `canvas.{event.name}` | `mastery_stream.canvas.{event.record_name}` |" in PAGE
+        assert f"`canvas.{event.name}-value`" in PAGE
         for template in event.schema["mastery.key"]:
             assert f"`{template}`" in PAGE
 

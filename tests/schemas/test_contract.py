@@ -75,7 +75,7 @@ PERSONAL = {
     "user_sis_id",
 }
 
-each_event = pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.event_name)
+each_event = pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name)
 
 
 def fields_of(schema: Any) -> Iterator[dict[str, Any]]:
@@ -114,7 +114,7 @@ def test_text_is_the_schema_and_stands_alone(event: Any) -> None:
     fastavro.parse_schema(json.loads(event.text))
     assert event.schema["name"] == event.record_name
     assert event.schema["namespace"] == NAMESPACE
-    assert event.schema["mastery.event"] == event.event_name
+    assert event.schema["mastery.event"] == event.name
     assert event.local_id == local_schema_id(event.schema)
     assert 0 <= event.local_id < 2**31
 
@@ -131,9 +131,9 @@ def test_a_record_is_event_id_metadata_and_body(event: Any) -> None:
 
 @each_event
 def test_only_what_every_generation_has_is_required(event: Any) -> None:
-    base, _, suffix = event.event_name.rpartition("_")
+    base, _, suffix = event.name.rpartition("_")
     changed = suffix == "updated"
-    expected = REQUIRED[base if suffix in ("created", "updated") else event.event_name]
+    expected = REQUIRED[base if suffix in ("created", "updated") else event.name]
     assert required(part(event.schema, "body")) == expected | ({"updated_at"} if changed else set())
     assert required(part(event.schema, "metadata")) == {"event_name", "event_time"}
 
@@ -151,7 +151,7 @@ def test_personal_data_is_marked(event: Any) -> None:
     marked = {field["name"] for field in part(event.schema, "metadata")["fields"] if "mastery.pii" in field}
     assert marked == PERSONAL
     in_body = {field["name"] for field in fields_of(part(event.schema, "body")) if "mastery.pii" in field}
-    assert in_body == ({"title"} if event.event_name.startswith("learning_outcome_result_") else set())
+    assert in_body == ({"title"} if event.name.startswith("learning_outcome_result_") else set())
     # Dropping is writing null.
     assert all("default" in field for field in fields_of(event.schema) if "mastery.pii" in field)
 

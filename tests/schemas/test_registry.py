@@ -72,15 +72,15 @@ def records(settings: Settings) -> int:
 
 def test_every_event_gets_an_id_by_which_its_schema_is_found(kept):
     ids = prepare_schemas(kept, CONTRACT)
-    assert set(ids.by_event) == set(CONTRACT.events)
+    assert set(ids.by_name) == set(CONTRACT.topics)
     look_up = schema_lookup(kept, CONTRACT)
-    for name, event in CONTRACT.events.items():
-        schema_id = ids.by_event[name]
+    for name, event in CONTRACT.topics.items():
+        schema_id = ids.by_name[name]
         assert json.loads(ids.catalogue.by_id(schema_id)) == event.schema
         assert json.loads(look_up(schema_id)) == event.schema
         assert list(ids.catalogue.versions(subject_of(kept, name))) == [1]
         assert ids.catalogue.version(subject_of(kept, name), 1).schema_id == schema_id
-    assert len(ids.catalogue.subjects()) == 12
+    assert len(ids.catalogue.subjects()) == 14
 
 
 def test_the_mode_is_marked(kept):
@@ -93,7 +93,7 @@ def test_the_second_start_writes_nothing(kept):
     first = prepare_schemas(kept, CONTRACT)
     written = records(kept)
     second = prepare_schemas(kept, CONTRACT)
-    assert second.by_event == first.by_event
+    assert second.by_name == first.by_name
     assert second.catalogue.schemas() == first.catalogue.schemas()
     assert records(kept) == written
 
@@ -101,21 +101,21 @@ def test_the_second_start_writes_nothing(kept):
 def test_a_later_release_adds_a_version_that_older_workers_serve_too(kept):
     older = prepare_schemas(kept, CONTRACT)
     newer = prepare_schemas(kept, with_new_field())
-    assert newer.by_event[EVENT] != older.by_event[EVENT]
-    assert {name: newer.by_event[name] for name in newer.by_event if name != EVENT} == {
-        name: older.by_event[name] for name in older.by_event if name != EVENT
+    assert newer.by_name[EVENT] != older.by_name[EVENT]
+    assert {name: newer.by_name[name] for name in newer.by_name if name != EVENT} == {
+        name: older.by_name[name] for name in older.by_name if name != EVENT
     }
     assert list(newer.catalogue.versions(subject_of(kept))) == [1, 2]
-    assert "zeal" in older.catalogue.by_id(newer.by_event[EVENT])
+    assert "zeal" in older.catalogue.by_id(newer.by_name[EVENT])
     assert list(older.catalogue.versions(subject_of(kept))) == [1, 2]
-    assert "zeal" in schema_lookup(kept, CONTRACT)(newer.by_event[EVENT])
+    assert "zeal" in schema_lookup(kept, CONTRACT)(newer.by_name[EVENT])
 
 
 def test_going_back_to_an_older_release_uses_its_own_version_again(kept):
     older = prepare_schemas(kept, CONTRACT)
     prepare_schemas(kept, with_new_field())
     written = records(kept)
-    assert prepare_schemas(kept, CONTRACT).by_event == older.by_event
+    assert prepare_schemas(kept, CONTRACT).by_name == older.by_name
     assert records(kept) == written
 
 
@@ -152,13 +152,13 @@ def test_every_kept_version_counts_not_only_the_last(kept):
 def test_a_survey_changes_nothing(kept):
     mode, before = survey(kept, CONTRACT)
     assert mode is (SchemaMode.REGISTRY if kept.schema_registry_url else SchemaMode.LOCAL)
-    assert {state.event.event_name for state in before} == set(CONTRACT.events)
+    assert {state.schema.name for state in before} == set(CONTRACT.topics)
     assert not any(state.found or state.versions or state.problems for state in before)
     assert records(kept) == 0
     prepare_schemas(kept, CONTRACT)
     written = records(kept)
     _, after = survey(kept, with_new_field())
-    assert [state.event.event_name for state in after if state.found is None] == [EVENT]
+    assert [state.schema.name for state in after if state.found is None] == [EVENT]
     assert all(len(state.versions) == 1 and not state.problems for state in after)
     assert records(kept) == written
 
@@ -182,10 +182,10 @@ def test_without_topics_the_way_out_is_told(settings):
 
 def test_local_ids_are_those_of_the_contract_and_their_schemas_lie_in_the_topic(local):
     ids = prepare_schemas(local, CONTRACT)
-    assert dict(ids.by_event) == {name: event.local_id for name, event in CONTRACT.events.items()}
+    assert dict(ids.by_name) == {name: event.local_id for name, event in CONTRACT.topics.items()}
     by_key = {record.key.decode(): record for record in read_all(local.broker, local.schemas_topic)}
     assert set(by_key) == {
-        *(f"{subject_of(local, name)}/{event.local_id}" for name, event in CONTRACT.events.items()),
+        *(f"{subject_of(local, name)}/{event.local_id}" for name, event in CONTRACT.topics.items()),
         "mode/local",
     }
 
@@ -194,12 +194,12 @@ def test_changed_words_of_explanation_are_no_new_schema(local):
     ids = prepare_schemas(local, CONTRACT)
     written = records(local)
     explained = changed(lambda schema: schema.update(doc="Other words."))
-    assert prepare_schemas(local, explained).by_event == ids.by_event
+    assert prepare_schemas(local, explained).by_name == ids.by_name
     assert records(local) == written
 
 
 def test_two_schemas_with_one_local_id_are_refused_before_anything_is_written(local):
-    (other,) = (event for event in CONTRACT.events.values() if event.event_name == "learning_outcome_created")
+    (other,) = (event for event in CONTRACT.events.values() if event.name == "learning_outcome_created")
     clash = changed(lambda schema: body_fields(schema).insert(0, NEW_FIELD), local_id=other.local_id)
     with pytest.raises(SchemaIdConflict, match=str(other.local_id)):
         prepare_schemas(local, clash)
@@ -240,7 +240,7 @@ def test_reading_the_contracts_own_schemas_needs_no_broker(tmp_path):
 @pytest.mark.registry
 def test_the_registry_guards_the_subjects_from_then_on(registered, local, client):
     ids = prepare_schemas(registered, CONTRACT)
-    for name, schema_id in ids.by_event.items():
+    for name, schema_id in ids.by_name.items():
         assert client.compatibility(subject_of(local, name)) == COMPATIBILITY
         assert [version.schema_id for version in client.versions(subject_of(local, name))] == [schema_id]
     wrong = changed(lambda schema: body_fields(schema)[0].update(type="long")).events[EVENT].text
@@ -270,7 +270,7 @@ def test_a_subject_that_somebody_filled_with_something_else_is_refused_and_nothi
 def test_a_registry_that_goes_away_is_not_needed_to_go_on(registered, registry):
     ids = prepare_schemas(registered, CONTRACT)
     look_up = schema_lookup(registered)
-    schema_id = ids.by_event[EVENT]
+    schema_id = ids.by_name[EVENT]
     assert look_up(schema_id) == CONTRACT.events[EVENT].text
     registry.stop()
     assert ids.catalogue.by_id(schema_id) == CONTRACT.events[EVENT].text

@@ -30,7 +30,7 @@ def with_schema(change: Callable[[dict[str, Any]], None]) -> Contract:
     event = dataclasses.replace(
         CONTRACT.events[EVENT], schema=schema, text=json.dumps(schema), local_id=local_schema_id(schema)
     )
-    return Contract(MappingProxyType(dict(CONTRACT.events) | {EVENT: event}))
+    return Contract(MappingProxyType(dict(CONTRACT.events) | {EVENT: event}), CONTRACT.derived)
 
 
 def body(schema: dict[str, Any]) -> list[Any]:
@@ -71,18 +71,18 @@ def test_everything_is_released() -> None:
 @pytest.fixture
 def released(tmp_path: Path) -> Path:
     """A root in which the present contract is released once."""
-    assert len(release(CONTRACT, tmp_path)) == len(CONTRACT.events)
+    assert len(release(CONTRACT, tmp_path)) == len(CONTRACT.topics)
     return tmp_path
 
 
 def test_nothing_released_yet(tmp_path: Path) -> None:
     assert load_released(tmp_path) == {}
     assert check_released(CONTRACT, tmp_path) == []
-    assert unreleased(CONTRACT, tmp_path) == list(CONTRACT.events)
+    assert unreleased(CONTRACT, tmp_path) == list(CONTRACT.topics)
 
 
 def test_released_once(released: Path) -> None:
-    assert load_released(released) == {name: {1: event.schema} for name, event in CONTRACT.events.items()}
+    assert load_released(released) == {name: {1: one.schema} for name, one in CONTRACT.topics.items()}
     assert check_released(CONTRACT, released) == []
     assert unreleased(CONTRACT, released) == []
     assert release(CONTRACT, released) == []
@@ -122,7 +122,8 @@ def test_a_breaking_change_is_told_and_not_released(
 
 
 def test_a_released_event_must_stay(released: Path) -> None:
-    fewer = Contract(MappingProxyType({name: one for name, one in CONTRACT.events.items() if name != EVENT}))
+    events = {name: one for name, one in CONTRACT.events.items() if name != EVENT}
+    fewer = Contract(MappingProxyType(events), CONTRACT.derived)
     (found,) = check_released(fewer, released)
     assert (found.subject, found.rule) == (EVENT, Rule.EVENT_REMOVED)
 

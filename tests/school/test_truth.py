@@ -23,7 +23,7 @@ from tests.school.conftest import PLAN
 from tests.stream.fakes import FakeRecord, assignment_of
 from tests.support.events import CONTRACT
 
-IDS = SimpleNamespace(by_event={name: event.local_id for name, event in CONTRACT.events.items()})
+IDS = SimpleNamespace(by_name={name: event.local_id for name, event in CONTRACT.events.items()})
 DECODE = {name: compile_decoder(event.schema) for name, event in CONTRACT.events.items()}
 
 

@@ -123,6 +123,7 @@ def stock_app(job: Job) -> faust.App:
 class Delivery:
     producer: TransactionalProducer
     stable_offsets: StableOffsets
+    state: None = None
 
 
 def core_app(job: Job) -> StreamApp:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from app.schemas.contract import Contract, EventSchema, load_contract, local_schema_id
+from app.schemas.contract import Contract, TopicSchema, load_contract, local_schema_id
 
 __all__ = ["CONTRACT", "EVENT", "NEW_FIELD", "body_fields", "changed", "with_new_field"]
 
@@ -27,8 +27,8 @@ def changed(change: Callable[[dict[str, Any]], Any], *, local_id: int | None = N
     schema = copy.deepcopy(event.schema)
     change(schema)
     made = local_schema_id(schema) if local_id is None else local_id
-    other = EventSchema(event.event_name, event.record_name, schema, json.dumps(schema), made)
-    return Contract({**CONTRACT.events, EVENT: other})
+    other = TopicSchema(event.name, event.record_name, schema, json.dumps(schema), made)
+    return Contract({**CONTRACT.events, EVENT: other}, CONTRACT.derived)
 
 
 def with_new_field() -> Contract:

@@ -10,6 +10,13 @@ from app.settings import Settings, load_settings
 from app.topics import Catalogue, CatalogueError, load_catalogue
 
 DAY = 24 * 60 * 60 * 1000
+COMPACTED = {
+    "canvas.schemas",
+    "canvas.dead-letter-replays",
+    "canvas.mastery-changelog",
+    "canvas.outcome_mastery",
+    "canvas.course_outcome_mastery",
+}
 RESULTS = {"learning_outcome_result_created", "learning_outcome_result_updated"}
 ACTIVITY = {"rubric_assessed", "outcomes.retry_outcome_alignment_clone"}
 
@@ -22,12 +29,12 @@ def config(topic: str, **overrides) -> dict[str, str]:
     return dict(catalogue(**overrides).topics[topic].config)
 
 
-def test_has_the_raw_topic_one_of_each_event_dead_letters_their_marks_and_schemas():
+def test_has_a_topic_of_each_schema_and_those_that_the_stream_itself_needs():
     settings, events = load_settings(), load_contract().events
     topics = catalogue().topics
     expected = {settings.raw_topic_name, settings.dead_letter_topic, settings.schemas_topic}
-    expected.add(settings.replays_topic)
-    assert set(topics) == expected | {settings.typed_topic(name) for name in events}
+    expected |= {settings.replays_topic, settings.changelog_topic}
+    assert set(topics) == expected | {settings.typed_topic(name) for name in load_contract().topics}
     assert {spec.event for spec in topics.values() if spec.event} == set(events)
     assert all(spec.name == settings.typed_topic(spec.event) for spec in topics.values() if spec.event)
     assert next(iter(topics)) == settings.raw_topic_name
@@ -55,7 +62,7 @@ def test_retention():
         days = {"canvas.live-events": 14, "canvas.dead-letter": 30}.get(name)
         if spec.event:
             days = 400 if spec.event in ACTIVITY else None
-        if name in {"canvas.schemas", "canvas.dead-letter-replays"}:
+        if name in COMPACTED:
             assert "retention.ms" not in spec.config
             assert spec.config["cleanup.policy"] == "compact"
             continue
@@ -82,7 +89,8 @@ def test_each_retention_is_a_setting():
 
 def test_result_topics_are_one_group():
     (group,) = catalogue().groups().values()
-    assert {spec.event for spec in group} == RESULTS
+    made_of_results = {"canvas.mastery-changelog", "canvas.outcome_mastery", "canvas.course_outcome_mastery"}
+    assert {spec.name for spec in group} == {f"canvas.{event}" for event in RESULTS} | made_of_results
 
 
 @given(partitions=st.integers(1, 10_000))
@@ -169,7 +177,7 @@ def test_a_group_with_two_partition_counts_is_refused(root):
 def test_a_topic_without_a_value_is_refused(root):
     path = root / "topics" / "raw.toml"
     path.write_text(path.read_text().replace("value", "#value"))
-    with pytest.raises(CatalogueError, match="neither event nor value"):
+    with pytest.raises(CatalogueError, match="neither event nor schema nor value"):
         load_catalogue(Settings(), root)
 
 

@@ -104,7 +104,7 @@ def test_schemas_are_read_without_a_permission_on_any_group(secured, all_may, us
     newer = prepare_schemas(all_may, with_new_field())
     may(secured, user, READ)
     assert SchemaTopic(user).read() == SchemaTopic(all_may).read()
-    assert "zeal" in schema_lookup(user, CONTRACT)(newer.by_event[EVENT])
+    assert "zeal" in schema_lookup(user, CONTRACT)(newer.by_name[EVENT])
 
 
 def test_schemas_that_are_kept_already_need_no_right_to_write(secured, all_may, user):
@@ -113,7 +113,7 @@ def test_schemas_that_are_kept_already_need_no_right_to_write(secured, all_may, 
     with pytest.raises(AccessDenied, match=user.schemas_topic):
         prepare_schemas(user, CONTRACT)
     kept = prepare_schemas(all_may, CONTRACT)
-    assert prepare_schemas(user, CONTRACT).by_event == kept.by_event
+    assert prepare_schemas(user, CONTRACT).by_name == kept.by_name
     may(secured, user, WRITE)
     with pytest.raises(AccessDenied, match=user.schemas_topic):
         prepare_schemas(user, CONTRACT)

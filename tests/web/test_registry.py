@@ -167,18 +167,18 @@ def test_a_stock_confluent_consumer_decodes_every_event(settings, progress):
     try:
         with SchemaRegistryClient({"url": f"{server.url}/registry"}) as registry:
             decode = AvroDeserializer(registry)
-            for name, event in contract.events.items():
+            for name, event in contract.topics.items():
                 schema = fastavro.parse_schema(json.loads(event.text))
                 body = io.BytesIO()
                 fastavro.schemaless_writer(body, schema, fastavro.utils.generate_one(schema))
-                framed = struct.pack(">bI", 0, ids.by_event[name]) + body.getvalue()
+                framed = struct.pack(">bI", 0, ids.by_name[name]) + body.getvalue()
                 body.seek(0)
                 topic = settings.typed_topic(name)
                 expected = fastavro.schemaless_reader(body, schema)
                 assert decode(framed, SerializationContext(topic, MessageField.VALUE)) == expected
                 latest = registry.get_latest_version(settings.subject(topic))
-                assert latest.schema_id == ids.by_event[name]
-            subjects = sorted(settings.subject(settings.typed_topic(name)) for name in contract.events)
+                assert latest.schema_id == ids.by_name[name]
+            subjects = sorted(settings.subject(settings.typed_topic(name)) for name in contract.topics)
             assert registry.get_subjects() == subjects
     finally:
         server.stop()

@@ -1,0 +1,168 @@
+"""The mastery agent: typed results of one partition in, changed rows and their publication out."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.agents.publication import Publication
+from app.errors import MasteryError
+from app.mastery.blob import BlobError, decode, encode
+from app.mastery.resolve import Definition
+from app.mastery.results import Results
+from app.mastery.rollup import roll_up
+from app.mastery.row import Row
+from app.mastery.snapshot import ResultSnapshot, RowKey, Unplaced, read_result
+from app.state.overlay import StateChange
+from app.state.table import StateTable
+from app.stream.application import StreamApp
+from app.stream.batch import Delivered, Output, RecordBatch
+
+__all__ = ["MasteryProcessor", "RowUnreadable", "add_mastery"]
+
+_Histories = dict[bytes, tuple[RowKey, list[ResultSnapshot]]]
+
+
+class RowUnreadable(MasteryError):
+    """A row in the state cannot be read, though its partition was restored."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """A row as it is in the state."""
+
+    key: RowKey
+    results: Results
+    row: Row | None
+
+
+class MasteryProcessor:
+    """Brings results into the rows of their partition, and computes rows again. To be used in the event loop.
+
+    `decode` takes the framed value of a typed result; `definition` is asked for each row by root account and
+    outcome. Every output holds, in one transaction, the changed rows for the changelog and what is published
+    of them. Raises what StateTable raises, and RowUnreadable.
+    """
+
+    def __init__(
+        self,
+        decode: Callable[[bytes], Mapping[str, Any]],
+        table: StateTable,
+        definition: Callable[[str, str], Definition],
+        publication: Publication,
+        *,
+        changelog: str,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._decode = decode
+        self._table = table
+        self._definition = definition
+        self._publication = publication
+        self._changelog = changelog
+        self._clock = clock
+
+    def __call__(self, batch: RecordBatch) -> Output:
+        """Apply a batch of results; a row that several of them touch is computed once."""
+        output = Output()
+        histories: _Histories = {}
+        for record in batch.records:
+            if record.value is None:
+                output.mastery["empty"] += 1
+                continue
+            placed = read_result(self._decode(record.value))
+            if isinstance(placed, Unplaced):
+                output.mastery[placed.value] += 1
+                continue
+            key, snapshot = placed
+            histories.setdefault(str(key).encode(), (key, []))[1].append(snapshot)
+        output.mastery["results"] += len(batch.records)
+        self._change(batch.partition, histories, output)
+        return output
+
+    def recompute(self, partition: int, keys: Iterable[RowKey]) -> Output:
+        """Compute rows again, as their definition may have changed."""
+        output = Output()
+        self._change(partition, {str(key).encode(): (key, []) for key in keys}, output)
+        return output
+
+    def _change(self, partition: int, histories: _Histories, output: Output) -> None:
+        now = self._clock() // 1_000_000
+        blobs = self._table.get_many(partition, histories)
+        changed: dict[bytes, bytes | None] = {}
+        for raw_key, (key, snapshots) in histories.items():
+            blob = blobs.get(raw_key)
+            if blob is None and not snapshots:
+                continue
+            held = _read(key, blob)
+            # Not any(): each of them must be applied.
+            news = [held.results.apply(snapshot) for snapshot in snapshots]
+            if snapshots and not any(news):
+                output.mastery["repeated"] += 1
+                continue
+            row = roll_up(key, held.results, self._definition(key.root_account_uuid, key.learning_outcome_id))
+            if not snapshots and row == held.row:
+                continue
+            changed[raw_key] = encode(held.results, row)
+            if row != held.row:
+                output.typed += self._publication.records(raw_key, held.row, row, now)
+                output.mastery["published"] += 1
+        if changed:
+            output.mastery["changed"] += len(changed)
+            change = self._table.stage(partition, changed)
+            output.changes.append(change)
+            self._log(partition, changed, _offset_taker(change), output, now)
+
+    def _log(
+        self,
+        partition: int,
+        changed: Mapping[bytes, bytes | None],
+        delivered: Delivered,
+        output: Output,
+        now: int,
+    ) -> None:
+        """Add the changelog's records; the last of them tells where the changelog has come to."""
+        records = [(self._changelog, blob, key, partition, None, None, now) for key, blob in changed.items()]
+        topic, blob, key, *_ = records[-1]
+        output.typed += records[:-1]
+        output.typed.append((topic, blob, key, partition, delivered, None, now))
+
+
+def _read(key: RowKey, blob: bytes | None) -> _Held:
+    if blob is None:
+        return _Held(key, Results(), None)
+    try:
+        results, row = decode(key, blob)
+    except BlobError as error:
+        raise RowUnreadable(
+            f"a row of the state cannot be read: {error}", hint="`mastery state rebuild` makes it anew"
+        ) from None
+    return _Held(key, results, row)
+
+
+def _offset_taker(change: StateChange) -> Delivered:
+    def delivered(error: Any, message: Any) -> None:
+        if error is None:
+            change.offset = message.offset()
+
+    return delivered
+
+
+def add_mastery(app: StreamApp, topics: Sequence[str], processor: Callable[[], MasteryProcessor]) -> None:
+    """Register the agent that takes the typed results; `processor` is asked for when the agent starts.
+
+    One agent for both topics: it is the one writer of the rows of a partition.
+    """
+    results = app.topic(*topics, key_serializer="raw", value_serializer="raw")
+
+    @app.agent(results, name="mastery")
+    async def mastery(stream: Any) -> None:
+        process = processor()
+        async for event in stream.noack().events():
+            batch: RecordBatch = event.value
+            if app.checkpointer.is_current(batch.assignment):
+                try:
+                    output = process(batch)
+                except MasteryError as error:
+                    app.fail(error)
+                    return
+                await app.handover.put(batch, output)

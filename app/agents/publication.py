@@ -1,0 +1,92 @@
+"""What consumers see of a row: its records on `outcome_mastery` and `course_outcome_mastery`."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from app.mastery.row import Row, courses_left
+from app.stream.batch import TypedRecord
+
+__all__ = ["CourseRow", "Publication"]
+
+
+class CourseRow(msgspec.Struct, frozen=True, gc=False):
+    """A record of `course_outcome_mastery`: one course of a Row, flat. Times in milliseconds since 1970."""
+
+    root_account_uuid: str
+    user_uuid: str
+    learning_outcome_id: str
+    course_id: str
+    course_uuid: str | None
+    score: float | None
+    mastery: bool | None
+    results_count: int
+    last_assessed_at: int | None
+    definition_state: str
+    outcome_title: str | None
+    last_event_time: int | None
+
+
+class Publication:
+    """Turns a changed row into records. The encoders are those of the two schemas, with plain times."""
+
+    def __init__(
+        self,
+        *,
+        row_topic: str,
+        course_topic: str,
+        encode_row: Callable[[Any], bytes],
+        encode_course: Callable[[Any], bytes],
+    ) -> None:
+        self._row_topic = row_topic
+        self._course_topic = course_topic
+        self._encode_row = encode_row
+        self._encode_course = encode_course
+
+    def records(self, key: bytes, before: Row | None, after: Row, now: int) -> Iterator[TypedRecord]:
+        """Yield the row's record, one for each course that changed, and tombstones for courses that it left.
+
+        `key` is that of the row, `now` in milliseconds since 1970.
+        """
+        yield (self._row_topic, self._encode_row(after), key, -1, None, None, now)
+        known = _by_course(before)
+        for course_id, course in _by_course(after).items():
+            if known.get(course_id) != course:
+                yield (
+                    self._course_topic,
+                    self._encode_course(course),
+                    _course_key(key, course_id),
+                    -1,
+                    None,
+                    None,
+                    now,
+                )
+        for course_id in courses_left(before, after):
+            yield (self._course_topic, None, _course_key(key, course_id), -1, None, None, now)
+
+
+def _course_key(key: bytes, course_id: str) -> bytes:
+    return key + b":" + course_id.encode()
+
+
+def _by_course(row: Row | None) -> Mapping[str, CourseRow]:
+    if row is None:
+        return {}
+    return {
+        course.course_id: CourseRow(
+            row.root_account_uuid,
+            row.user_uuid,
+            row.learning_outcome_id,
+            course.course_id,
+            course.course_uuid,
+            course.score,
+            course.mastery,
+            course.results_count,
+            course.last_assessed_at,
+            row.definition_state,
+            row.outcome_title,
+            row.last_event_time,
+        )
+        for course in row.courses
+    }

@@ -1,0 +1,155 @@
+"""Rows computed again when what they are computed with has changed: in bounded pieces, between batches."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final, Protocol
+
+from app.agents.mastery import MasteryProcessor
+from app.definitions.changes import ChangedOutcome, Changes, Vector
+from app.mastery.snapshot import RowKey
+from app.state.table import StateTable
+from app.stream.application import StreamApp
+from app.stream.batch import Assignment, Output, Touch
+
+__all__ = ["Recomputation"]
+
+#: Rows. Some 10 ms of the event loop; the next batch of results waits no longer.
+_PIECE: Final = 500
+
+#: Seconds.
+_LOOK_EVERY: Final = 0.2
+
+#: Name of the note in a partition's file: up to where in the topics of definitions its rows agree with them.
+_VECTOR: Final = "definitions"
+
+
+class ChangeSource(Protocol):
+    """The part of Definitions that is used here."""
+
+    @property
+    def vector(self) -> Vector:
+        """How far each partition is applied."""
+
+    def take_changes(self) -> Changes:
+        """Return what changed since this was called last."""
+
+    def changed_since(self, vector: Vector) -> Changes:
+        """Return what changed since `vector`."""
+
+
+class Recomputation:
+    """Keeps the rows of the owned partitions in agreement with the definitions.
+
+    At a take-over each partition is brought up to now from where its file says that it was, or all of its
+    rows are looked at, where the file does not say: it was restored. Then definitions are followed as they
+    change. A partition's file learns how far it agrees once its rows are computed again, not before, so a
+    worker that ends meanwhile begins there again.
+    """
+
+    def __init__(
+        self,
+        app: StreamApp,
+        table: StateTable,
+        definitions: ChangeSource,
+        processor: Callable[[], MasteryProcessor],
+        topic: str,
+    ) -> None:
+        self._app = app
+        self._table = table
+        self._definitions = definitions
+        self._processor = processor
+        self._topic = topic
+        self._current: Assignment | None = None
+
+    async def run(self) -> None:
+        """Work for ever; raises what MasteryProcessor raises."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            assignment = self._app.checkpointer.assignment
+            if assignment is None:
+                continue
+            if assignment is not self._current:
+                # Taken before what is told from files: what changes meanwhile comes with the next take.
+                self._definitions.take_changes()
+                if await self._bring_up(assignment):
+                    self._current = assignment
+            elif changes := self._definitions.take_changes():
+                for number in self._table.partitions:
+                    await self._sweep(assignment, number, changes)
+
+    async def _bring_up(self, assignment: Assignment) -> bool:
+        for number in self._table.partitions:
+            noted = self._table.note_of(number, _VECTOR)
+            vector = None if noted is None else _read_vector(noted)
+            if vector is None:
+                known = self._definitions.vector
+                await self._recompute(assignment, number, self._all_keys(number))
+                await self._note(assignment, number, known)
+                continue
+            loop = asyncio.get_running_loop()
+            changes = await loop.run_in_executor(None, partial(self._definitions.changed_since, vector))
+            await self._sweep(assignment, number, changes)
+        return self._app.checkpointer.is_current(assignment)
+
+    async def _sweep(self, assignment: Assignment, number: int, changes: Changes) -> None:
+        for changed in changes.outcomes:
+            await self._recompute(assignment, number, self._keys_of_outcome(number, changed))
+        for account in changes.accounts:
+            await self._recompute(assignment, number, self._all_keys(number, f"{account}:".encode()))
+        if self._table.note_of(number, _VECTOR) != _vector_text(changes.vector):
+            await self._note(assignment, number, changes.vector)
+
+    async def _recompute(self, assignment: Assignment, number: int, pieces: Iterator[list[bytes]]) -> None:
+        """Compute the rows of all keys again, unless the partition goes meanwhile."""
+        process = self._processor()
+        while self._app.checkpointer.is_current(assignment) and (keys := next(pieces, None)) is not None:
+            output = process.recompute(number, map(_row_key, keys))
+            if output.changes:
+                output.mastery["recomputed"] += len(output.changes[0].rows)
+                await self._app.handover.put(Touch(self._topic, number, assignment), output)
+            else:
+                await asyncio.sleep(0)
+
+    async def _note(self, assignment: Assignment, number: int, vector: Vector) -> None:
+        if self._app.checkpointer.is_current(assignment):
+            note = self._table.note(number, **{_VECTOR: _vector_text(vector)})
+            output = Output(changes=[note])
+            await self._app.handover.put(Touch(self._topic, number, assignment), output)
+
+    def _keys_of_outcome(self, number: int, changed: ChangedOutcome) -> Iterator[list[bytes]]:
+        outcome = changed.learning_outcome_id.encode()
+        prefix = b"" if changed.root_account_uuid is None else f"{changed.root_account_uuid}:".encode()
+        yield self._staged(number, prefix, b":" + outcome)
+        after = b""
+        while keys := self._table.keys_of_outcome(number, outcome, after=after, limit=_PIECE):
+            after = keys[-1]
+            yield [key for key in keys if key.startswith(prefix)]
+
+    def _all_keys(self, number: int, prefix: bytes = b"") -> Iterator[list[bytes]]:
+        yield self._staged(number, prefix)
+        after = b""
+        while keys := self._table.scan_keys(number, prefix=prefix, after=after, limit=_PIECE):
+            after = keys[-1]
+            yield keys
+
+    def _staged(self, number: int, prefix: bytes, suffix: bytes = b"") -> list[bytes]:
+        # What is staged now and written later is not among the keys in the file.
+        return [
+            key for key in self._table.staged_keys(number) if key.startswith(prefix) and key.endswith(suffix)
+        ]
+
+
+def _row_key(key: bytes) -> RowKey:
+    root_account, _, rest = key.decode().partition(":")
+    user, _, outcome = rest.rpartition(":")
+    return RowKey(root_account, user, outcome)
+
+
+def _vector_text(vector: Vector) -> str:
+    return json.dumps(sorted([topic, partition, offset] for (topic, partition), offset in vector.items()))
+
+
+def _read_vector(text: str) -> Vector:
+    return {(topic, partition): offset for topic, partition, offset in json.loads(text)}

@@ -1,0 +1,93 @@
+"""The rows of mastery as the stream keeps them: restored at a take-over, written along with checkpoints."""
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from app.state.restore import RestoreProgress
+from app.state.table import StateTable
+from app.stream.batch import Assignment
+from app.stream.errors import PartitionsMismatch
+from app.stream.progress import Phase, Progress
+
+__all__ = ["MasteryRows"]
+
+
+class MasteryRows:
+    """Brings table and definitions to where a partition's next result can be applied. A StateSink.
+
+    `catch_up` blocks until the definitions are those of now, or until cancelled (then False).
+    """
+
+    def __init__(
+        self,
+        table: StateTable,
+        result_topics: Iterable[str],
+        catch_up: Callable[[Callable[[], bool]], bool],
+        progress: Progress,
+    ) -> None:
+        self._table = table
+        self._result_topics = tuple(result_topics)
+        self._catch_up = catch_up
+        self._progress = progress
+
+    def take_over(self, assignment: Assignment, cancelled: Callable[[], bool]) -> bool:
+        """Restore the rows of the partitions assigned, then wait for the definitions.
+
+        Raises:
+            PartitionsMismatch: the result topics were not assigned partition by partition.
+            StateError: see StateTable.take_over.
+        """
+        partitions = self._partitions(assignment)
+        report = _Report(self._progress, partitions)
+        report.begin()
+        return self._table.take_over(partitions, cancelled=cancelled, report=report) and self._catch_up(
+            cancelled
+        )
+
+    def give_up(self) -> None:
+        """Forget what was not committed."""
+        self._table.give_up()
+
+    def write(self, changes: Iterable[Any]) -> None:
+        """Write what was committed."""
+        self._table.write(changes)
+
+    def release(self, changes: Iterable[Any]) -> None:
+        """Take what was written out of memory."""
+        self._table.release(changes)
+
+    def _partitions(self, assignment: Assignment) -> frozenset[int]:
+        together = [
+            frozenset(number for topic, number in assignment.partitions if topic == wanted)
+            for wanted in self._result_topics
+        ]
+        if len(set(together)) > 1:
+            raise PartitionsMismatch(
+                f"{' and '.join(self._result_topics)} are not assigned with the same partitions",
+                hint="they must have one partition count: `mastery topics check`",
+            )
+        return together[0]
+
+
+class _Report:
+    """Tells how far the restore has come, over all partitions."""
+
+    def __init__(self, progress: Progress, partitions: Iterable[int]) -> None:
+        self._progress = progress
+        self._latest: dict[int, RestoreProgress] = {}
+        self._count = len(list(partitions))
+        self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        self._progress.enter(Phase.RESTORING, f"restoring {self._count} partitions of state")
+
+    def __call__(self, progress: RestoreProgress) -> None:
+        with self._lock:
+            self._latest[progress.partition] = progress
+            left = sum(max(0, one.end - one.position) for one in self._latest.values())
+            done = sum(one.position - one.start for one in self._latest.values())
+        self._progress.enter(
+            Phase.RESTORING,
+            f"restoring {self._count} partitions of state: {done} records read, {left} known to be left",
+        )

@@ -1,0 +1,108 @@
+"""What a worker needs to compute mastery, put together: table, definitions, agent, recomputation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from app.agents.mastery import MasteryProcessor
+from app.agents.publication import Publication
+from app.agents.recompute import Recomputation
+from app.agents.rows import MasteryRows
+from app.definitions.definitions import Definitions
+from app.errors import MasteryError
+from app.kafka import client_config
+from app.mastery import blob
+from app.schemas.contract import Contract
+from app.schemas.decoder import AvroDecoder
+from app.schemas.encoder import compile_encoder
+from app.schemas.registry import SchemaIds, schema_lookup
+from app.settings import Settings
+from app.state.table import Changelog, StateTable
+from app.stream.application import StreamApp
+from app.stream.progress import Progress
+from app.topics import Catalogue, TopicAdmin
+
+__all__ = ["MasteryPart"]
+
+#: Seconds. A few hundred thousand definitions at most, at some ten thousand a second.
+_CATCH_UP_TIMEOUT: Final = 300.0
+
+_ROW_TOPIC: Final = "outcome_mastery"
+_COURSE_TOPIC: Final = "course_outcome_mastery"
+
+
+@dataclass(frozen=True, slots=True)
+class MasteryPart:
+    """The part of a worker that computes mastery."""
+
+    definitions: Definitions
+    table: StateTable
+    rows: MasteryRows
+    processor: MasteryProcessor
+
+    @classmethod
+    def build(
+        cls,
+        settings: Settings,
+        contract: Contract,
+        catalogue: Catalogue,
+        ids: SchemaIds,
+        progress: Progress,
+        on_failure: Callable[[MasteryError], None],
+    ) -> "MasteryPart":
+        """Put it together; nothing is connected but to ask for the changelog's id."""
+        look_up = schema_lookup(settings, contract)
+        definitions = Definitions(
+            settings, settings.state_dir, look_up, settings.mastery_rules, on_failure=on_failure
+        )
+        table = StateTable(
+            settings.state_dir / "mastery", _changelog(settings, catalogue), client_config(settings)
+        )
+        publication = Publication(
+            row_topic=settings.typed_topic(_ROW_TOPIC),
+            course_topic=settings.typed_topic(_COURSE_TOPIC),
+            encode_row=_encode(contract, ids, _ROW_TOPIC),
+            encode_course=_encode(contract, ids, _COURSE_TOPIC),
+        )
+        processor = MasteryProcessor(
+            AvroDecoder(look_up).decode,
+            table,
+            definitions.lookup.resolve,
+            publication,
+            changelog=settings.changelog_topic,
+        )
+        rows = MasteryRows(
+            table,
+            settings.result_topics,
+            lambda cancelled: definitions.catch_up(_CATCH_UP_TIMEOUT, cancelled),
+            progress,
+        )
+        return cls(definitions, table, rows, processor)
+
+    def recomputation(self, app: StreamApp, settings: Settings) -> Recomputation:
+        """Return what keeps the rows in agreement with the definitions while `app` runs."""
+        return Recomputation(
+            app, self.table, self.definitions, lambda: self.processor, settings.result_topics[0]
+        )
+
+    def close(self) -> None:
+        """Let files and connections go."""
+        self.definitions.close()
+        self.table.close()
+
+
+def _changelog(settings: Settings, catalogue: Catalogue) -> Changelog:
+    spec = catalogue.topics[settings.changelog_topic]
+    return Changelog(
+        spec.name,
+        TopicAdmin(settings).topic_id(spec.name),
+        spec.partitions,
+        blob.FORMAT,
+        lambda value: value[:1] == bytes([blob.FORMAT]),
+        int(spec.config["delete.retention.ms"]) / 1000,
+    )
+
+
+def _encode(contract: Contract, ids: SchemaIds, name: str) -> Callable[[object], bytes]:
+    schema = contract.derived[name].schema
+    return compile_encoder(schema, ids.by_name[name], plain_times=True).encode
