@@ -53,6 +53,13 @@ def test_the_latest_version_counts_in_any_order(copy):
     assert method(copy) == "n_mastery"
 
 
+def test_of_several_versions_in_one_batch_the_latest_counts(copy):
+    copy.add(outcome("average", updated=5), outcome("latest", updated=3))
+    assert method(copy) == "average"
+    copy.add(proficiency(*LEVELS, updated=5), proficiency((2.0, "Yes", True), updated=3))
+    assert copy.lookup.resolve(ACCOUNT, "7").basis.scale.points_possible == 4.0
+
+
 def test_an_outcome_that_was_never_seen_is_unknown_until_it_is(copy):
     assert method(copy) is None
     assert copy.lookup.counts().unknown_outcomes == 1
@@ -71,6 +78,16 @@ def test_a_global_outcome_holds_for_accounts_without_one_of_their_own(copy):
     copy.add(of(OTHER, OTHER_ROOT_ID, outcome("average")))
     assert [method(copy, account) for account in (ACCOUNT, OTHER)] == ["latest", "average"]
     assert method(copy, "third") == "latest"
+
+
+def test_an_outcome_that_is_global_no_longer(copy):
+    copy.add(outcome("latest", **GLOBAL))
+    assert method(copy, OTHER) == "latest"
+    copy.copy.take_changes()
+    copy.add(outcome("average", updated=1))
+    assert (method(copy), method(copy, OTHER)) == ("average", None)
+    assert ChangedOutcome(None, "7") in copy.copy.take_changes().outcomes
+    assert copy.lookup.counts().global_outcomes == 0
 
 
 def test_other_shards_know_a_global_outcome_by_its_global_id(copy):
@@ -145,8 +162,10 @@ def test_changes_are_told_once_with_the_vector_they_belong_to(copy):
 def test_what_changes_nothing_is_not_told(copy):
     copy.add(outcome("latest", updated=3))
     copy.copy.take_changes()
+    before = copy.copy.vector
     copy.add(outcome("latest", updated=3), outcome("average", updated=2), outcome("average", sent=99))
     assert not copy.copy.take_changes()
+    assert not copy.copy.changed_since(before)
 
 
 def test_nothing_is_told_before_someone_listens(tmp_path):

@@ -300,6 +300,19 @@ def test_offsets_that_the_topics_do_not_have(world, caplog):
 
 
 @pytest.mark.kafka
+def test_a_partition_that_was_empty_may_begin_anywhere_later(world, caplog):
+    with world.started() as definitions:
+        assert definitions.vector[world.topic(), 0] == 0
+    world.send(outcome("latest"), outcome("average", learning_outcome_id="8"))
+    admin = AdminClient({"bootstrap.servers": world.settings.broker})
+    for future in admin.delete_records([TopicPartition(world.topic(), 0, 1)]).values():
+        future.result(10.0)
+    with world.started() as definitions:
+        assert (method(definitions), method(definitions, "8")) == (None, "average")
+    assert "moved" not in caplog.text
+
+
+@pytest.mark.kafka
 def test_a_topic_that_is_made_anew_meanwhile_ends_the_following(world, monkeypatch):
     monkeypatch.setattr(follower_module, "_LOOK_EVERY", 0.2)
     world.send(outcome("latest"))
