@@ -1,5 +1,6 @@
 """The `mastery` command. Each command lives in a module of `app.commands`, loaded only when it is used."""
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -11,6 +12,9 @@ from app import __version__
 from app.errors import MasteryError
 
 __all__ = ["cli", "main"]
+
+#: What a write fails with where there is no room: the disk, the user's share of it, the largest file allowed.
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class _Entry(NamedTuple):
@@ -95,11 +99,22 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
     except BrokenPipeError:
-        # The reader (head, less) has enough. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader (head, less) has enough.
+        _drop_output()
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in _DISK_FULL:
+            raise
+        click.echo(f"error: cannot write: {error.strerror}", err=True)
+        _drop_output()
         sys.exit(1)
     # A command may end with `ctx.exit(code)`, which click hands back as its result here.
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _drop_output() -> None:
+    """Let go of what could not be printed: Python would complain once more when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["ValueReader", "plain", "timestamp_text"]
 
 _CONFLUENT_MAGIC = 0
+# Deeper JSON is shown as text: what walks through it would run out of stack.
+_DEEPEST = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -61,9 +64,10 @@ def plain(raw: bytes | None) -> Any:
         return plain_bytes(raw)
     try:
         # NaN and Infinity, and numbers that become so, would come out as no JSON again.
-        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError):
         return text
+    return value if _shallow(value) else text
 
 
 def plain_bytes(raw: bytes) -> dict[str, str]:
@@ -92,6 +96,21 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(text)
     return number
+
+
+def _shallow(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [child for item in level for child in _children(item)]
+        if not level:
+            return True
+    return False
+
+
+def _children(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _json_types(value: Any) -> Any:

@@ -167,7 +167,7 @@ def show(place: Place, as_json: bool) -> None:
         print_json(details | {"value": plain(letter.record.value)})
         return
     for name, value in details.items():
-        click.echo(f"{name + ':':11}{'-' if value in (None, {}) else value}")
+        click.echo(f"{name + ':':13}{'-' if value in (None, {}) else value}")
     click.echo(f"\n{raw_text(letter.record.value)}")
 
 

@@ -1,6 +1,5 @@
 """`mastery demo`: the whole way of events on an embedded broker, to look at."""
 
-import json
 import os
 import signal
 import sys
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.commands.output import print_json, print_table
+from app.commands.output import json_line, print_json, print_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -183,7 +182,7 @@ def _print_result(views: list["TopicView"], *, as_json: bool) -> None:
 def _short(arrival: "Arrival") -> str:
     """What a record says, without what it leaves empty, on one line."""
     value = arrival.value.get("body", arrival.value)
-    return json.dumps(_filled(value), ensure_ascii=False)
+    return json_line(_filled(value))
 
 
 def _filled(value: Any) -> Any:

@@ -1,12 +1,13 @@
 """`mastery generate`: the events of a made-up school, and what must come out of them."""
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -19,10 +20,23 @@ if TYPE_CHECKING:
 __all__ = ["generate"]
 
 _PATH = click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path)
+# Canvas is from this century, and years must stay of four digits whatever follows.
+_FIRST_YEAR, _LAST_YEAR = 2000, 2999
+_MOST_RECORDS = 10**12
 _RECORDS_PER_STUDENT = 80
 _FEWEST_STUDENTS = 12
 # Records between two looks at the progress bar.
 _STEP = 500
+
+
+class _Number(click.FloatRange):
+    """A range of numbers without NaN, which no comparison keeps out, and without infinity."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
 
 
 @click.command()
@@ -33,7 +47,7 @@ _STEP = 500
 )
 @click.option(
     "--events",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, _MOST_RECORDS),
     metavar="N",
     default=10_000,
     show_default=True,
@@ -79,7 +93,7 @@ _STEP = 500
 )
 @click.option(
     "--bad-share",
-    type=click.FloatRange(0, 0.9),
+    type=_Number(0, 0.9),
     metavar="X",
     default=0.01,
     show_default=True,
@@ -87,7 +101,7 @@ _STEP = 500
 )
 @click.option(
     "--rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=_Number(min=0, min_open=True),
     metavar="X",
     help="With --send: records a second, at most.",
 )
@@ -118,6 +132,8 @@ def generate(
     out of the fan-out: topic, key and decoded content, or what is wrong with it.
     """
     _check(out, truth, rate, sends=sends)
+    if not _FIRST_YEAR <= start.year <= _LAST_YEAR:
+        raise click.BadParameter(f"not from {_FIRST_YEAR} to {_LAST_YEAR}", param_hint="--start")
     from app.school.stream import Plan
 
     students = students or max(_FEWEST_STUDENTS, events // _RECORDS_PER_STUDENT)

@@ -9,12 +9,19 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["print_json", "print_table"]
+__all__ = ["json_line", "print_json", "print_table"]
+
+
+def json_line(value: Any) -> str:
+    """Return JSON on one line, characters unchanged but for half surrogate pairs, which UTF-8 does not have."""
+    text = json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+    # As \ud83d: what JSON writes them as, too.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON value on one line, unchanged characters and all, and let it go at once."""
-    click.echo(json.dumps(value, ensure_ascii=False, separators=(", ", ": ")))
+    """Print one JSON value on one line and let it go at once."""
+    click.echo(json_line(value))
 
 
 def print_table(

@@ -5,6 +5,7 @@ import sys
 import time
 from collections import Counter
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -100,6 +101,10 @@ def test_the_bytes_do_not_depend_on_the_process(tmp_path):
         (("--out", "x", "--truth", "x"), "are the same file"),
         (("--out", "x", "--rate", "5"), "--rate goes with --send"),
         (("--out", "x", "--bad-share", "1.5"), "--bad-share"),
+        (("--out", "x", "--bad-share", "nan"), "--bad-share"),
+        (("--send", "--rate", "inf"), "--rate"),
+        (("--out", "x", "--events", "9" * 30), "--events"),
+        (("--out", "x", "--start", "9999-12-30"), "--start"),
         (("--out", "/no/such/folder/x"), "/no/such/folder"),
     ],
 )
@@ -109,6 +114,15 @@ def test_wrong_calls(generate, arguments, said):
     assert printed == b""
     assert said in err.decode()
     assert "Traceback" not in err.decode()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("option", ["--out", "--truth"])
+def test_a_full_disk(generate, tmp_path, option):
+    other = "--truth" if option == "--out" else "--out"
+    status, _, err = generate("--events", "50", option, "/dev/full", other, str(tmp_path / "file"))
+    assert status == 1
+    assert err.decode() == "error: cannot write: No space left on device\n"
 
 
 def test_what_is_sent_is_what_a_file_has_and_send_sends_a_file_whole(some_topics, mastery, tmp_path):

@@ -37,18 +37,20 @@ def test_typed_records_come_decoded(some_topics, mastery, produce, typed):
 
 def test_any_value_is_shown_and_none_stops_it(some_topics, mastery, produce, typed):
     unknown = b"\x00\x7f\x00\x00\x01\x02"
-    values = [b'{"a": [1, 2.5, null]}', b"NaN", b"text", None, b"\xff", unknown, typed[:-3]]
+    half = b'{"half": "\\ud83d", "\\u20ac": 1}'
+    values = [b'{"a": [1, 2.5, null]}', b"NaN", b"text", None, b"\xff", half, unknown, typed[:-3]]
     produce(some_topics.raw_topic_name, [(None, value, []) for value in values], partition=0)
     shown = lines(mastery("tail", "live-events", "--from-beginning", "--exit"))
-    assert [record["value"] for record in shown[:5]] == [
+    assert [record["value"] for record in shown[:6]] == [
         {"a": [1, 2.5, None]},
         "NaN",
         "text",
         None,
         {"base64": "/w=="},
+        {"half": "\ud83d", "\u20ac": 1},
     ]
-    assert [record["offset"] for record in shown] == list(range(7))
-    for record in shown[5:]:
+    assert [record["offset"] for record in shown] == list(range(8))
+    for record in shown[6:]:
         assert "base64" in record["value"]
         assert record["error"]
 
