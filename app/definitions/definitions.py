@@ -2,11 +2,13 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+import msgspec
 from confluent_kafka import KafkaException
 
 from app.definitions.changes import Changes, Vector
@@ -51,6 +53,8 @@ class Definitions:
         decoder = DefinitionDecoder(schema_by_id, events)
         self._copy = DefinitionCopy(folder / FILE_NAME, decoder, self.lookup, notify=notify)
         self._topics = DefinitionTopics(settings, events)
+        self._rules = rules
+        self._identity = ""
         self._follower = Follower(self._topics, take=self._copy.apply, fail=on_failure)
 
     def __enter__(self) -> Self:
@@ -77,6 +81,7 @@ class Definitions:
             self._copy.open(topic_ids, lambda positions: self._topics.misfit(positions, places))
         except KafkaException as error:
             raise self._topics.explain(error, "look at the topics of definitions") from None
+        self._identity = _identity(topic_ids, self._rules)
         self._follower.start(topic_ids, places, self._copy.vector)
 
     def close(self) -> None:
@@ -114,6 +119,15 @@ class Definitions:
         return self.lookup.resolve(root_account_uuid, learning_outcome_id)
 
     @property
+    def identity(self) -> str:
+        """What vectors of these definitions go with, once started: a hash of the topics' ids and the rules.
+
+        Rows whose vector was noted under another identity were made with other topics or other rules: all of
+        them have to be computed again, whatever the vector says.
+        """
+        return self._identity
+
+    @property
     def vector(self) -> Vector:
         """How far each partition is applied."""
         return self._copy.vector
@@ -133,3 +147,7 @@ class Definitions:
     def counts(self) -> DefinitionCounts:
         """What is known, for status and metrics."""
         return self.lookup.counts()
+
+
+def _identity(topic_ids: Mapping[str, str], rules: MasteryRules) -> str:
+    return blake2b(msgspec.json.encode([topic_ids, rules], order="sorted"), digest_size=8).hexdigest()

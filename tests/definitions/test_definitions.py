@@ -14,6 +14,7 @@ from app.definitions.decoding import DEFINITION_EVENTS
 from app.definitions.definitions import Definitions
 from app.definitions.errors import DefinitionsBehind, DefinitionTopicsChanged, DefinitionUnreadable
 from app.kafka import BrokerUnreachable, client_config
+from app.mastery.rules import AccountRules, MasteryRules
 from app.reader import TopicMissing
 from tests.definitions.support import (
     ACCOUNT,
@@ -120,6 +121,22 @@ def test_from_nothing_through_changes_to_a_restart(world):
     assert world.failures == []
 
 
+def test_vectors_go_with_topics_and_rules(world):
+    alike = MasteryRules(AccountRules(account_level_scales=True))
+    others = [
+        MasteryRules(),
+        MasteryRules(alike.default, {ACCOUNT: AccountRules()}),
+        MasteryRules(alike.default, {ACCOUNT: AccountRules(new_decaying_average=False)}),
+    ]
+    identities = []
+    for rules in (WITH_SCALES, alike, *others):
+        with world.open(rules) as definitions:
+            definitions.start()
+            identities.append(definitions.identity)
+    assert identities[0] == identities[1]
+    assert len(set(identities)) == 4
+
+
 def test_what_comes_is_told_without_a_catch_up(world):
     with world.started() as definitions:
         world.send(outcome("latest"))
@@ -216,12 +233,13 @@ def remake(world, event):
 
 def test_topics_that_were_made_anew_are_read_anew(world, caplog):
     world.send(outcome("latest"))
-    with world.started():
-        pass
+    with world.started() as definitions:
+        before = definitions.identity
     remake(world, "learning_outcome_created")
     world.send(outcome("average"))
     with world.started() as definitions:
         assert method(definitions) == "average"
+        assert definitions.identity != before
     assert "was moved to" in caplog.text
     assert "made anew" in caplog.text
 
