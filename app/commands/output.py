@@ -13,7 +13,7 @@ __all__ = ["json_line", "print_json", "print_table"]
 
 
 def json_line(value: Any) -> str:
-    """Return JSON on one line, characters unchanged but for half surrogate pairs, which UTF-8 does not have."""
+    """Return JSON on one line, characters unchanged but for half surrogate pairs, which UTF-8 has not."""
     text = json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
     # As \ud83d: what JSON writes them as, too.
     return text.encode("utf-8", "backslashreplace").decode()
