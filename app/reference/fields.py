@@ -6,7 +6,7 @@ from typing import Any
 
 from app.schemas.contract import TopicSchema
 
-__all__ = ["body_table", "escaped", "metadata_table"]
+__all__ = ["body_table", "escaped", "metadata_table", "value_table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,11 @@ def body_table(events: Mapping[str, TopicSchema]) -> str:
         for row in _rows(_body_fields(event), "body."):
             where.setdefault(row, []).append(name)
     return _table([(row, "" if len(names) == len(events) else names[0]) for row, names in where.items()])
+
+
+def value_table(schema: TopicSchema) -> str:
+    """The fields of a record that is no event."""
+    return _table([(row, "") for row in _rows(schema.schema["fields"], "")])
 
 
 def escaped(doc: str) -> str:

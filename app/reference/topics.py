@@ -5,8 +5,9 @@ import textwrap
 from typing import Any
 
 from app.events.errors import ErrorKind
+from app.reference.derived import MASTERY, WHEN_DERIVED, derived_examples
 from app.reference.examples import dead_letter_example, examples, laid_out
-from app.reference.fields import body_table, escaped, metadata_table
+from app.reference.fields import body_table, escaped, metadata_table, value_table
 from app.reference.texts import FAMILIES, INTRODUCTION, READING, WHEN, Family
 from app.schemas.contract import NAMESPACE, Contract, load_contract
 from app.settings import Settings
@@ -32,6 +33,7 @@ class _Page:
         self._settings = settings
         self._topics = load_catalogue(settings).topics
         self._examples = examples(contract, settings)
+        self._derived = derived_examples(contract, settings)
 
     def text(self) -> str:
         events = self._contract.events
@@ -40,23 +42,28 @@ class _Page:
             raise AssertionError("app/reference/texts.py does not tell of the contract's events")
         parts = [INTRODUCTION, self._contents(), READING, self._kept(), self._common()]
         parts += [self._family(family) for family in FAMILIES]
+        parts.append(self._mastery())
         parts += [self._others(), self._dead_letters(), _LAST_LINE]
         return "\n\n".join(parts) + "\n"
 
     def _contents(self) -> str:
         lines = ["| topic | a record appears when … |", "|---|---|"]
         for family in FAMILIES:
-            anchor = family.title.lower().replace(" ", "-")
+            anchor = _anchor(family.title)
             lines += [
                 f"| [`{self._topic(name)}`](#{anchor}) | {escaped(WHEN[name])} |"
                 for name in family.events.values()
             ]
+        lines += [
+            f"| [`{self._topic(name)}`](#{_anchor(MASTERY)}) | {escaped(text)} |"
+            for name, text in WHEN_DERIVED.items()
+        ]
         return "\n".join(lines)
 
     def _kept(self) -> str:
         settings = self._settings
         text = (
-            f"By default every typed topic has {settings.partitions} partitions (`MASTERY_PARTITIONS`) "
+            f"By default every topic of an event has {settings.partitions} partitions (`MASTERY_PARTITIONS`) "
             "and is cleaned up by age, never compacted: all versions are there. Results and definitions "
             "(outcomes, groups, links, scales) are kept for ever (`MASTERY_STATE_RETENTION_DAYS`), the "
             f"other two topics for {settings.typed_retention_days} days (`MASTERY_TYPED_RETENTION_DAYS`). "
@@ -81,6 +88,32 @@ class _Page:
             lines += [_folded(f"A record of {self._topic(name)}", self._examples[name]), ""]
         return "\n".join(lines).rstrip()
 
+    def _mastery(self) -> str:
+        text = (
+            "What the stream makes of the results: how each student stands on each outcome, computed as "
+            "Canvas does (how, and where it can differ from Canvas: [mastery.md](mastery.md)). The records "
+            "have no `event_id` and no `metadata`."
+        )
+        lines = [f"## {MASTERY}", "", _wrapped(text)]
+        for name, schema in self._contract.derived.items():
+            topic, (template,) = self._topic(name), schema.schema["mastery.key"]
+            lines += [
+                "",
+                f"### {topic}",
+                "",
+                escaped(schema.schema["doc"]),
+                "",
+                f"* record: `{NAMESPACE}.{schema.record_name}`",
+                f"* key: `{template}`",
+                f"* subject: `{self._settings.subject(topic)}`",
+                f"* {_stay(self._topics[topic])}",
+                "",
+                value_table(schema),
+                "",
+                _folded(f"A record of {topic}", self._derived[name]),
+            ]
+        return "\n".join(lines)
+
     def _facts(self, family: Family) -> list[str]:
         names = list(family.events.values())
         templates = self._contract.events[names[0]].schema["mastery.key"]
@@ -98,9 +131,10 @@ class _Page:
         return [*facts, *family.notes]
 
     def _others(self) -> str:
+        derived = {self._topic(name) for name in self._contract.derived}
         lines = ["## Other topics", "", "| topic | key | value | kept |", "|---|---|---|---|"]
         for spec in self._topics.values():
-            if spec.event is None:
+            if spec.event is None and spec.name not in derived:
                 about = f"`{spec.name}`: {escaped(spec.description.strip())}"
                 lines.append(f"| {about} | {escaped(spec.key)} | {escaped(spec.value)} | {_stay(spec)} |")
         text = (
@@ -126,6 +160,10 @@ class _Page:
 
     def _topic(self, event_name: str) -> str:
         return self._settings.typed_topic(event_name)
+
+
+def _anchor(title: str) -> str:
+    return title.lower().replace(" ", "-")
 
 
 def _wrapped(text: str) -> str:

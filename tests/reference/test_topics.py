@@ -58,9 +58,20 @@ def test_retention_and_partitions():
 
 def test_every_event_has_an_example_that_is_one_of_canvas():
     samples = {sha256(sample.raw).digest()[:16].hex(): sample.event_name for sample in sample_events()}
-    shown = {example["value"]["event_id"]: example["value"]["metadata"]["event_name"] for example in EXAMPLES}
+    events = [example["value"] for example in EXAMPLES if "event_id" in example["value"]]
+    shown = {event["event_id"]: event["metadata"]["event_name"] for event in events}
     assert shown.items() <= samples.items()
     assert sorted(shown.values()) == sorted(CONTRACT.events)
+
+
+def test_derived_topics_have_key_subject_and_an_example_of_their_schema():
+    derived = [example for example in EXAMPLES if "event_id" not in example["value"]]
+    for schema, example in zip(CONTRACT.derived.values(), derived, strict=True):
+        assert f"* subject: `canvas.{schema.name}-value`" in section("Mastery")
+        (template,) = schema.schema["mastery.key"]
+        assert f"* key: `{template}`" in section("Mastery")
+        assert example["key"] == template.format(**example["value"])
+        assert list(example["value"]) == [field["name"] for field in schema.schema["fields"]]
 
 
 def test_rows_of_all_kinds():
