@@ -27,6 +27,7 @@ __all__ = ["MasteryPart"]
 #: Seconds. A few hundred thousand definitions at most, at some ten thousand a second.
 _CATCH_UP_TIMEOUT: Final = 300.0
 
+_FOLDER: Final = "mastery"
 _ROW_TOPIC: Final = "outcome_mastery"
 _COURSE_TOPIC: Final = "course_outcome_mastery"
 
@@ -52,12 +53,9 @@ class MasteryPart:
     ) -> "MasteryPart":
         """Put it together; nothing is connected but to ask for the changelog's id."""
         look_up = schema_lookup(settings, contract)
-        definitions = Definitions(
-            settings, settings.state_dir, look_up, settings.mastery_rules, on_failure=on_failure
-        )
-        table = StateTable(
-            settings.state_dir / "mastery", _changelog(settings, catalogue), client_config(settings)
-        )
+        folder = settings.state_dir / _FOLDER
+        definitions = Definitions(settings, folder, look_up, settings.mastery_rules, on_failure=on_failure)
+        table = StateTable(folder, _changelog(settings, catalogue), client_config(settings))
         publication = Publication(
             row_topic=settings.typed_topic(_ROW_TOPIC),
             course_topic=settings.typed_topic(_COURSE_TOPIC),

@@ -29,6 +29,10 @@ class ChangeSource(Protocol):
     """The part of Definitions that is used here."""
 
     @property
+    def identity(self) -> str:
+        """Of which topics and rules the vectors are."""
+
+    @property
     def vector(self) -> Vector:
         """How far each partition is applied."""
 
@@ -81,8 +85,7 @@ class Recomputation:
 
     async def _bring_up(self, assignment: Assignment) -> bool:
         for number in self._table.partitions:
-            noted = self._table.note_of(number, _VECTOR)
-            vector = None if noted is None else _read_vector(noted)
+            vector = self._noted(number)
             if vector is None:
                 known = self._definitions.vector
                 await self._recompute(assignment, number, self._all_keys(number))
@@ -98,8 +101,18 @@ class Recomputation:
             await self._recompute(assignment, number, self._keys_of_outcome(number, changed))
         for account in changes.accounts:
             await self._recompute(assignment, number, self._all_keys(number, f"{account}:".encode()))
-        if self._table.note_of(number, _VECTOR) != _vector_text(changes.vector):
+        if self._noted(number) != changes.vector:
             await self._note(assignment, number, changes.vector)
+
+    def _noted(self, number: int) -> Vector | None:
+        """Up to where a partition's rows agree; None where it is not known, or of other topics or rules."""
+        text = self._table.note_of(number, _VECTOR)
+        if text is None:
+            return None
+        identity, places = json.loads(text)
+        if identity != self._definitions.identity:
+            return None
+        return {(topic, partition): offset for topic, partition, offset in places}
 
     async def _recompute(self, assignment: Assignment, number: int, pieces: Iterator[list[bytes]]) -> None:
         """Compute the rows of all keys again, unless the partition goes meanwhile."""
@@ -114,7 +127,9 @@ class Recomputation:
 
     async def _note(self, assignment: Assignment, number: int, vector: Vector) -> None:
         if self._app.checkpointer.is_current(assignment):
-            note = self._table.note(number, **{_VECTOR: _vector_text(vector)})
+            places = sorted([*place, offset] for place, offset in vector.items())
+            text = json.dumps([self._definitions.identity, places])
+            note = self._table.note(number, **{_VECTOR: text})
             output = Output(changes=[note])
             await self._app.handover.put(Touch(self._topic, number, assignment), output)
 
@@ -145,11 +160,3 @@ def _row_key(key: bytes) -> RowKey:
     root_account, _, rest = key.decode().partition(":")
     user, _, outcome = rest.rpartition(":")
     return RowKey(root_account, user, outcome)
-
-
-def _vector_text(vector: Vector) -> str:
-    return json.dumps(sorted([topic, partition, offset] for (topic, partition), offset in vector.items()))
-
-
-def _read_vector(text: str) -> Vector:
-    return {(topic, partition): offset for topic, partition, offset in json.loads(text)}
