@@ -1,160 +1,45 @@
-"""Every setting of the project: read from `MASTERY_*` variables, described, checked before anything runs."""
+"""Every setting of the project, described."""
 
-import os
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
-from enum import StrEnum
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PositiveFloat,
     PositiveInt,
     SecretStr,
-    ValidationError,
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.errors import MasteryError
 from app.mastery.rules import AccountRules, MasteryRules, UnknownDefinition
+from app.settings.types import (
+    AccountSettings,
+    HttpUrl,
+    ReadableFile,
+    SaslMechanism,
+    SecurityProtocol,
+    TopicPart,
+    absolute,
+    addresses,
+    check_web_token,
+    lower,
+    upper,
+    user_and_password,
+)
 
-__all__ = [
-    "SaslMechanism",
-    "SecurityProtocol",
-    "SettingInfo",
-    "Settings",
-    "SettingsError",
-    "check_web_token",
-    "describe",
-    "load_settings",
-    "unknown_variables",
-    "variable",
-]
+__all__ = ["PREFIX", "Settings", "variable"]
 
 PREFIX = "MASTERY_"
-HIDDEN = "******"
 MEBIBYTE = 1024 * 1024
 
 
-class SettingsError(MasteryError):
-    """A setting that cannot be used. The message names the variable, never a secret's value."""
-
-    exit_code = 2
-
-
-class SecurityProtocol(StrEnum):
-    """How clients talk to the broker, in Kafka's own names."""
-
-    PLAINTEXT = "PLAINTEXT"
-    SSL = "SSL"
-    SASL_PLAINTEXT = "SASL_PLAINTEXT"
-    SASL_SSL = "SASL_SSL"
-
-    @property
-    def tls(self) -> bool:
-        """True when the connection is encrypted."""
-        return self in {SecurityProtocol.SSL, SecurityProtocol.SASL_SSL}
-
-    @property
-    def sasl(self) -> bool:
-        """True when clients log in with a name and a password."""
-        return self in {SecurityProtocol.SASL_PLAINTEXT, SecurityProtocol.SASL_SSL}
-
-
-class SaslMechanism(StrEnum):
-    """The login mechanisms that every client in use here knows."""
-
-    PLAIN = "PLAIN"
-    SCRAM_SHA_256 = "SCRAM-SHA-256"
-    SCRAM_SHA_512 = "SCRAM-SHA-512"
-
-
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _addresses(value: str) -> str:
-    """Accept `host:port[,host:port]`; IPv6 hosts stand in brackets."""
-    parts = [part.strip() for part in value.split(",") if part.strip()]
-    for part in parts:
-        host, _, port = part.rpartition(":")
-        if not host or "/" in host or not port.isdigit() or not 0 < int(port) < 65536:
-            message = "must be HOST:PORT, or several with commas between them"
-            raise ValueError(message)
-    if not parts:
-        message = "must name at least one HOST:PORT"
-        raise ValueError(message)
-    return ",".join(parts)
-
-
-def _topic_part(value: str) -> str:
-    """Kafka allows these characters and 249 of them; topics are named by a prefix and an event name."""
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,120}", value):
-        message = "must be 1 to 120 letters, digits, dots, underscores or hyphens"
-        raise ValueError(message)
-    return value
-
-
-def _absolute(value: Path) -> Path:
-    """Tie a relative folder to the folder the process was started in."""
-    return value.expanduser().resolve()
-
-
-def _http_url(value: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", value):
-        message = "must be an http:// or https:// address without a user name or password in it"
-        raise ValueError(message)
-    return value.rstrip("/")
-
-
-def _user_and_password(value: SecretStr) -> SecretStr:
-    if ":" not in value.get_secret_value():
-        message = "must be USER:PASSWORD"
-        raise ValueError(message)
-    return value
-
-
-def check_web_token(value: SecretStr) -> SecretStr:
-    """Accept what can stand in an Authorization header as it is (RFC 6750) and cannot be guessed."""
-    if not re.fullmatch(r"[A-Za-z0-9._~+/-]{16,512}=*", value.get_secret_value()):
-        message = "must be at least 16 letters, digits or characters of -._~+/"
-        raise ValueError(message)
-    return value
-
-
-def _readable_file(value: Path) -> Path:
-    resolved = _absolute(value)
-    if not resolved.is_file() or not os.access(resolved, os.R_OK):
-        message = "must be the path of a file that can be read"
-        raise ValueError(message)
-    return resolved
-
-
-TopicPart = Annotated[str, AfterValidator(_topic_part)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-ReadableFile = Annotated[Path, AfterValidator(_readable_file)]
-
-
-class AccountSettings(BaseModel):
-    """Rules of one root account where they differ; what is None is as for all."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    unknown_definition: UnknownDefinition | None = None
-    new_decaying_average: bool | None = None
-    account_level_scales: bool | None = None
+def variable(name: str) -> str:
+    """Name of the environment variable of a setting."""
+    return f"{PREFIX}{name.upper()}"
 
 
 class Settings(BaseSettings):
@@ -164,7 +49,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", hide_input_in_errors=True
     )
 
-    broker: Annotated[str, AfterValidator(_addresses)] = Field(
+    broker: Annotated[str, AfterValidator(addresses)] = Field(
         default="127.0.0.1:9092",
         description="Kafka brokers to start from, for example kafka-1:9092,kafka-2:9092.",
     )
@@ -185,10 +70,10 @@ class Settings(BaseSettings):
         description="Confluent-compatible schema registry, for example http://registry:8081. Unset: workers "
         "serve the schemas themselves.",
     )
-    schema_registry_auth: Annotated[SecretStr, AfterValidator(_user_and_password)] | None = Field(
+    schema_registry_auth: Annotated[SecretStr, AfterValidator(user_and_password)] | None = Field(
         default=None, description="Login at the schema registry as USER:PASSWORD."
     )
-    state_dir: Annotated[Path, AfterValidator(_absolute)] = Field(
+    state_dir: Annotated[Path, AfterValidator(absolute)] = Field(
         default=Path(".mastery"),
         validate_default=True,
         description="Folder on a local disk for the state of one worker alone, for example /var/lib/mastery.",
@@ -210,16 +95,16 @@ class Settings(BaseSettings):
         description="Token that guards the worker's web server apart from /health; needed where other "
         "machines reach it. Sent as `Authorization: Bearer`, or as the password of a login.",
     )
-    web_token_file: Annotated[Path, AfterValidator(_absolute)] | None = Field(
+    web_token_file: Annotated[Path, AfterValidator(absolute)] | None = Field(
         default=None,
         description="File that holds that token instead, read when a worker starts; `mastery web-token` "
         "makes one.",
     )
-    security_protocol: Annotated[SecurityProtocol, BeforeValidator(_upper)] = Field(
+    security_protocol: Annotated[SecurityProtocol, BeforeValidator(upper)] = Field(
         default=SecurityProtocol.PLAINTEXT,
         description="How to talk to the broker: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.",
     )
-    sasl_mechanism: Annotated[SaslMechanism, BeforeValidator(_upper)] = Field(
+    sasl_mechanism: Annotated[SaslMechanism, BeforeValidator(upper)] = Field(
         default=SaslMechanism.SCRAM_SHA_512,
         description="Login mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.",
     )
@@ -245,11 +130,11 @@ class Settings(BaseSettings):
     startup_timeout: PositiveFloat = Field(
         default=60.0, description="Seconds a starting worker waits for broker and schema registry to answer."
     )
-    other_events: Annotated[Literal["ignore", "dead-letter"], BeforeValidator(_lower)] = Field(
+    other_events: Annotated[Literal["ignore", "dead-letter"], BeforeValidator(lower)] = Field(
         default="ignore",
         description="What becomes of documented events outside the twelve: ignore (counted) or dead-letter.",
     )
-    pii: Annotated[Literal["keep", "drop"], BeforeValidator(_lower)] = Field(
+    pii: Annotated[Literal["keep", "drop"], BeforeValidator(lower)] = Field(
         default="keep",
         description="Whether fields marked as personal data are written (keep) or nulled (drop).",
     )
@@ -306,10 +191,10 @@ class Settings(BaseSettings):
     fetch_max_records: PositiveInt = Field(
         default=4_000, description="Most records of one partition that are worked on at a time."
     )
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(upper)] = Field(
         default="INFO", description="Least severe log line that is written: DEBUG, INFO, WARNING or ERROR."
     )
-    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = Field(
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(lower)] = Field(
         default="text", description="Form of a worker's log on stderr: text, or json (one object a line)."
     )
 
@@ -408,74 +293,3 @@ class Settings(BaseSettings):
     def subject(self, topic: str) -> str:
         """Registry subject of a topic's values (TopicNameStrategy)."""
         return f"{topic}-value"
-
-
-@dataclass(frozen=True, slots=True)
-class SettingInfo:
-    """One setting as a person sees it. `source` is `environment`, `argument` or `default`."""
-
-    name: str
-    env: str
-    value_shown: str
-    source: Literal["environment", "argument", "default"]
-    description: str
-
-
-def variable(name: str) -> str:
-    """Name of the environment variable of a setting."""
-    return f"{PREFIX}{name.upper()}"
-
-
-def load_settings(**overrides: Any) -> Settings:
-    """Read the settings from the environment; `overrides` (by field name) win over it.
-
-    Raises `SettingsError` with one line that names the variable.
-    """
-    try:
-        return Settings(**overrides)
-    except ValidationError as error:
-        problems = [_problem(detail["loc"], detail["msg"]) for detail in error.errors(include_input=False)]
-        raise SettingsError(
-            "; ".join(dict.fromkeys(problems)), hint="`mastery settings` explains every variable"
-        ) from None
-
-
-def _problem(location: tuple[int | str, ...], message: str) -> str:
-    text = message.removeprefix("Value error, ")
-    if not location:
-        return text
-    text = text[:1].lower() + text[1:]
-    return f"{variable(str(location[0]))}: {text}"
-
-
-def describe(settings: Settings) -> list[SettingInfo]:
-    """Return every setting with its value and where that came from; secrets are shown as `******`."""
-    infos = []
-    for name, field in Settings.model_fields.items():
-        source: Literal["environment", "argument", "default"] = "default"
-        if name in settings.model_fields_set:
-            # Not case-sensitive, like pydantic-settings itself.
-            given = {key.upper() for key, value in os.environ.items() if value}
-            source = "environment" if variable(name) in given else "argument"
-        infos.append(
-            SettingInfo(
-                name, variable(name), _shown(getattr(settings, name)), source, field.description or ""
-            )
-        )
-    return infos
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return ""
-    return HIDDEN if isinstance(value, SecretStr) else str(value)
-
-
-def unknown_variables(environ: Mapping[str, str]) -> dict[str, str | None]:
-    """Return the `MASTERY_*` variables that are no setting, each with the setting that was probably meant."""
-    known = list(Settings.model_fields)
-    names = {key: key[len(PREFIX) :].lower() for key in sorted(environ) if key.upper().startswith(PREFIX)}
-    unknown = {key: name for key, name in names.items() if name not in known}
-    # The prefix is left out of the comparison: it would make every name look like every other.
-    meant = {key: next(iter(get_close_matches(name, known, n=1)), None) for key, name in unknown.items()}
-    return {key: variable(name) if name else None for key, name in meant.items()}

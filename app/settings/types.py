@@ -1,0 +1,136 @@
+"""The kinds of values that settings have, each checked when it is read."""
+
+import os
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
+
+from app.mastery.rules import UnknownDefinition
+
+__all__ = [
+    "AccountSettings",
+    "HttpUrl",
+    "ReadableFile",
+    "SaslMechanism",
+    "SecurityProtocol",
+    "TopicPart",
+    "absolute",
+    "addresses",
+    "check_web_token",
+    "lower",
+    "upper",
+    "user_and_password",
+]
+
+
+class SecurityProtocol(StrEnum):
+    """How clients talk to the broker, in Kafka's own names."""
+
+    PLAINTEXT = "PLAINTEXT"
+    SSL = "SSL"
+    SASL_PLAINTEXT = "SASL_PLAINTEXT"
+    SASL_SSL = "SASL_SSL"
+
+    @property
+    def tls(self) -> bool:
+        """True when the connection is encrypted."""
+        return self in {SecurityProtocol.SSL, SecurityProtocol.SASL_SSL}
+
+    @property
+    def sasl(self) -> bool:
+        """True when clients log in with a name and a password."""
+        return self in {SecurityProtocol.SASL_PLAINTEXT, SecurityProtocol.SASL_SSL}
+
+
+class SaslMechanism(StrEnum):
+    """The login mechanisms that every client in use here knows."""
+
+    PLAIN = "PLAIN"
+    SCRAM_SHA_256 = "SCRAM-SHA-256"
+    SCRAM_SHA_512 = "SCRAM-SHA-512"
+
+
+def upper(value: object) -> object:
+    """Names are taken in any case."""
+    return value.upper() if isinstance(value, str) else value
+
+
+def lower(value: object) -> object:
+    """Words are taken in any case."""
+    return value.lower() if isinstance(value, str) else value
+
+
+def addresses(value: str) -> str:
+    """Accept `host:port[,host:port]`; IPv6 hosts stand in brackets."""
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    for part in parts:
+        host, _, port = part.rpartition(":")
+        if not host or "/" in host or not port.isdigit() or not 0 < int(port) < 65536:
+            message = "must be HOST:PORT, or several with commas between them"
+            raise ValueError(message)
+    if not parts:
+        message = "must name at least one HOST:PORT"
+        raise ValueError(message)
+    return ",".join(parts)
+
+
+def _topic_part(value: str) -> str:
+    """Kafka allows these characters and 249 of them; topics are named by a prefix and an event name."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,120}", value):
+        message = "must be 1 to 120 letters, digits, dots, underscores or hyphens"
+        raise ValueError(message)
+    return value
+
+
+def absolute(value: Path) -> Path:
+    """Tie a relative folder to the folder the process was started in."""
+    return value.expanduser().resolve()
+
+
+def _http_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", value):
+        message = "must be an http:// or https:// address without a user name or password in it"
+        raise ValueError(message)
+    return value.rstrip("/")
+
+
+def user_and_password(value: SecretStr) -> SecretStr:
+    """Accept `USER:PASSWORD`."""
+    if ":" not in value.get_secret_value():
+        message = "must be USER:PASSWORD"
+        raise ValueError(message)
+    return value
+
+
+def check_web_token(value: SecretStr) -> SecretStr:
+    """Accept what can stand in an Authorization header as it is (RFC 6750) and cannot be guessed."""
+    if not re.fullmatch(r"[A-Za-z0-9._~+/-]{16,512}=*", value.get_secret_value()):
+        message = "must be at least 16 letters, digits or characters of -._~+/"
+        raise ValueError(message)
+    return value
+
+
+def _readable_file(value: Path) -> Path:
+    resolved = absolute(value)
+    if not resolved.is_file() or not os.access(resolved, os.R_OK):
+        message = "must be the path of a file that can be read"
+        raise ValueError(message)
+    return resolved
+
+
+TopicPart = Annotated[str, AfterValidator(_topic_part)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+ReadableFile = Annotated[Path, AfterValidator(_readable_file)]
+
+
+class AccountSettings(BaseModel):
+    """Rules of one root account where they differ; what is None is as for all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    unknown_definition: UnknownDefinition | None = None
+    new_decaying_average: bool | None = None
+    account_level_scales: bool | None = None
