@@ -4,27 +4,53 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import load_settings
+from app.settings import Settings, load_settings
+from tests.faults.mastery_run import MasteryRun
 from tests.faults.run import FaultRun
+from tests.faults.workload import workload
 from tests.kafka.server import KafkaServer
 
 #: Events a second. Enough that a worker always has some on the way, few enough for two busy cores.
 RATE = 3_000
 
 
+#: The same for mastery, where a record of the raw topic is read again as a typed one.
+MASTERY_RATE = 600
+
+
 @pytest.fixture
-def fault_run(kafka: KafkaServer, topic_prefix: str, tmp_path: Path) -> Iterator[Callable[..., FaultRun]]:
-    """Make a started run: `fault_run(seed=1)`. A worker is given up after 2 s."""
+def fault_settings(kafka: KafkaServer, topic_prefix: str) -> Settings:
+    """Settings of the workers. A worker is given up after 2 s."""
+    return load_settings(
+        broker=kafka.bootstrap,
+        topic_prefix=topic_prefix,
+        partitions=4,
+        session_timeout=2.0,
+        startup_timeout=30.0,
+    )
+
+
+@pytest.fixture
+def fault_run(
+    kafka: KafkaServer, fault_settings: Settings, tmp_path: Path
+) -> Iterator[Callable[..., FaultRun]]:
+    """Make a started run: `fault_run(seed=1)`."""
     with ExitStack() as stack:
 
         def start(*, seed: int, rate: int = RATE) -> FaultRun:
-            settings = load_settings(
-                broker=kafka.bootstrap,
-                topic_prefix=topic_prefix,
-                partitions=4,
-                session_timeout=2.0,
-                startup_timeout=30.0,
-            )
-            return stack.enter_context(FaultRun(kafka, settings, tmp_path, rate=rate, seed=seed))
+            return stack.enter_context(FaultRun(kafka, fault_settings, tmp_path, workload(seed), rate=rate))
+
+        yield start
+
+
+@pytest.fixture
+def mastery_run(
+    kafka: KafkaServer, fault_settings: Settings, tmp_path: Path
+) -> Iterator[Callable[..., MasteryRun]]:
+    """Make a started run of mastery: `mastery_run(seed=1)`."""
+    with ExitStack() as stack:
+
+        def start(*, seed: int, rate: int = MASTERY_RATE) -> MasteryRun:
+            return stack.enter_context(MasteryRun(kafka, fault_settings, tmp_path, rate=rate, seed=seed))
 
         yield start

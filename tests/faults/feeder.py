@@ -2,12 +2,12 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from tests.faults.workload import Event, workload
+from tests.faults.workload import Event
 
 __all__ = ["Fed", "Feeder", "Place"]
 
@@ -25,11 +25,13 @@ class Fed:
 
 
 class Feeder:
-    """A thread that writes a seeded workload, in turn to all partitions, until it is stopped."""
+    """A thread that writes events, in turn to all partitions, until it is stopped."""
 
-    def __init__(self, bootstrap: str, topic: str, *, partitions: int, rate: int, seed: int) -> None:
+    def __init__(
+        self, bootstrap: str, topic: str, events: Iterator[Event], *, partitions: int, rate: int
+    ) -> None:
         self._topic, self._partitions, self._rate = topic, partitions, rate
-        self._events = workload(seed)
+        self._events = events
         self._fed: dict[Place, Fed] = {}
         self._positions = dict.fromkeys(range(partitions), 0)
         self._failed: list[KafkaError] = []

@@ -4,12 +4,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.faults.feeder import Feeder
 from tests.faults.sampler import OffsetSampler
 from tests.faults.verify import Judge
+from tests.faults.workload import Event
 from tests.kafka.server import KafkaServer
 from tests.support.records import CommittedOffsets, Record, end_offsets, read_all
 from tests.support.waiting import wait_until
@@ -42,11 +44,11 @@ class FaultRun:
     """Sets everything up on entering, ends every worker on leaving. Workers are made with `worker`."""
 
     def __init__(
-        self, kafka: KafkaServer, settings: "Settings", folder: Path, *, rate: int, seed: int
+        self, kafka: KafkaServer, settings: "Settings", folder: Path, events: Iterator[Event], *, rate: int
     ) -> None:
         self.kafka, self.settings, self.folder = kafka, settings, folder
         self.raw = settings.raw_topic_name
-        self.feeder = Feeder(kafka.bootstrap, self.raw, partitions=settings.partitions, rate=rate, seed=seed)
+        self.feeder = Feeder(kafka.bootstrap, self.raw, events, partitions=settings.partitions, rate=rate)
         self.workers: list[WorkerProcess] = []
         #: Exit statuses of workers that ended by themselves and were started again.
         self.own_exits: list[int] = []

@@ -169,7 +169,16 @@ def the_outcome(key, outcome_events):
         if (event["metadata"]["root_account_uuid"] or "-") == key[0]
         and plain_id(event["body"]["learning_outcome_id"], event) == key[2]
     ]
-    return max(found, key=age, default=None)
+    own = max(found, key=age, default=None)
+    if own is not None and own["body"]["context_id"]:
+        return own
+    # An outcome of no account belongs to everybody, by its global id.
+    everywhere = [
+        event
+        for event in outcome_events
+        if not event["body"]["context_id"] and event["body"]["learning_outcome_id"] == key[2]
+    ]
+    return max(found + everywhere, key=age, default=None)
 
 
 # --- what the numbers are made with ---

@@ -1,0 +1,158 @@
+"""A made-up school as the workload of a fault run, and the history of typed events that it amounts to."""
+
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from app.school.fates import Record
+from app.school.stream import Plan, school_records
+from app.school.truth import expectation
+from tests.faults.workload import Event
+
+__all__ = ["School", "SchoolEvent", "typed_history"]
+
+_AVRO = Path(__file__).parents[2] / "avro"
+
+
+@dataclass(frozen=True, slots=True)
+class SchoolEvent(Event):
+    """One raw record; `expected` is the truth about it, as `mastery generate --truth` tells it."""
+
+    expected: Mapping[str, Any]
+
+
+class School:
+    """The events of a school without end, in the order of their arrival; others can be put between.
+
+    To be iterated by one thread; `put` and `newest` may be called from another.
+    """
+
+    def __init__(self, seed: int, *, students: int = 120, term: int = 10_000) -> None:
+        self._records = school_records(Plan(seed, term, students, huge=False))
+        self._next: deque[SchoolEvent] = deque()
+        self._outcomes: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._newest = ""
+
+    def __iter__(self) -> Iterator[SchoolEvent]:
+        return self
+
+    def __next__(self) -> SchoolEvent:
+        event = self._next.popleft() if self._next else _school_event(next(self._records))
+        if event.expected["to"] == "typed":
+            self._newest = max(self._newest, event.expected["metadata"]["event_time"])
+        if event.outcome in {"learning_outcome_created", "learning_outcome_updated"}:
+            body, metadata = event.expected["body"], event.expected["metadata"]
+            self._outcomes[metadata["root_account_uuid"], body["learning_outcome_id"]] = event.expected
+        return event
+
+    def redefine(self, number: int) -> int:
+        """Put updates in front that change the calculation and the scale of every outcome told so far.
+
+        They are of the next day: what the school itself changes later is newer again. Returns how many.
+        `number` makes one change differ from another.
+        """
+        at = datetime.fromisoformat(self._newest) + timedelta(days=1)
+        changed = [_redefined(told, number, at) for told in list(self._outcomes.values())]
+        self._next.extend(changed)
+        return len(changed)
+
+
+def typed_history(events: Iterable[Event]) -> list[dict[str, Any]]:
+    """Return the typed records that the events must become, decoded: every field is there, times are aware."""
+    history = []
+    for event in events:
+        assert isinstance(event, SchoolEvent)
+        truth = event.expected
+        if truth["to"] == "typed":
+            metadata, body = _shape(truth["event"])
+            history.append(
+                {
+                    "event_id": truth["event_id"],
+                    "metadata": _filled(metadata, truth["metadata"]),
+                    "body": _filled(body, truth["body"]),
+                }
+            )
+    return history
+
+
+def _school_event(record: Record) -> SchoolEvent:
+    truth = expectation(record)
+    return SchoolEvent(record.raw, truth.get("event") or truth["to"], truth)
+
+
+def _redefined(told: Mapping[str, Any], number: int, at: datetime) -> SchoolEvent:
+    time = at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    name = "learning_outcome_updated"
+    method, calculation_int = [("latest", None), ("n_mastery", 2), ("decaying_average", 40)][number % 3]
+    points = 7.0 + number
+    metadata = {key: value for key, value in told["metadata"].items() if key != "extra"}
+    body = {key: value for key, value in told["body"].items() if key not in {"extra", "calculation_int"}}
+    metadata |= {"event_name": name, "event_time": time}
+    body |= {
+        "updated_at": time,
+        "calculation_method": method,
+        "title": f"{body['title'].partition(' #')[0]} #{number}",
+        "rubric_criterion": {
+            "points_possible": points,
+            "mastery_points": points - 2,
+            "ratings": [
+                {"description": "Reached", "points": points - 2},
+                {"description": "No", "points": 0.0},
+            ],
+        },
+    }
+    if calculation_int is not None:
+        body["calculation_int"] = calculation_int
+    raw = json.dumps({"metadata": metadata, "body": body}).encode()
+    truth = {
+        "to": "typed",
+        "event": name,
+        "event_id": sha256(raw).hexdigest()[:32],
+        "metadata": metadata,
+        "body": body,
+    }
+    return SchoolEvent(raw, name, truth)
+
+
+@cache
+def _shape(event_name: str) -> tuple[Any, Any]:
+    """Return the Avro types of metadata and body."""
+    fields = {field["name"]: field["type"] for field in _schema(event_name)["fields"]}
+    return fields["metadata"], fields["body"]
+
+
+@cache
+def _schema(name: str) -> Any:
+    return json.loads((_AVRO / f"{name}.avsc").read_text())
+
+
+@cache
+def _named() -> dict[str, Any]:
+    """Return the records that schemas share, by name."""
+    shared = ("event_metadata", "outcome_rating", "outcome_rubric_criterion", "outcome_proficiency_rating")
+    return {schema["name"]: schema for schema in map(_schema, shared)}
+
+
+def _filled(kind: Any, value: Any) -> Any:
+    """Return a value of the truth in the form of a decoded record."""
+    if value is None:
+        return None
+    if isinstance(kind, list):
+        kind = next(one for one in kind if one != "null")
+    if isinstance(kind, str):
+        kind = _named().get(kind.rpartition(".")[2], kind)
+    if not isinstance(kind, dict):
+        return value
+    if kind.get("logicalType") == "timestamp-millis":
+        return datetime.fromisoformat(value)
+    if kind["type"] == "array":
+        return [_filled(kind["items"], item) for item in value]
+    if kind["type"] == "record":
+        return {field["name"]: _filled(field["type"], value.get(field["name"])) for field in kind["fields"]}
+    return value
