@@ -19,6 +19,9 @@ _ROOM = 8
 class Handover:
     """A bounded queue with one writer, so that batches are written in the order they were put in.
 
+    That is the order in which `put` was called, whoever called it: a row that is computed again is made from
+    what a batch before it staged.
+
     What still waits when the partitions are revoked is dropped by the checkpoint: it was not committed, so it
     is read again by the next owner.
     """
@@ -26,10 +29,13 @@ class Handover:
     def __init__(self, checkpointer: Checkpointer) -> None:
         self._checkpointer = checkpointer
         self._queue: asyncio.Queue[tuple[RecordBatch | Touch, Output]] = asyncio.Queue(_ROOM)
+        # Queue.put lets a newcomer pass who is called while a waiter wakes up; Lock does not.
+        self._turn = asyncio.Lock()
 
     async def put(self, batch: RecordBatch | Touch, output: Output) -> None:
         """Leave a processed batch to the writer; waits while there is no room."""
-        await self._queue.put((batch, output))
+        async with self._turn:
+            await self._queue.put((batch, output))
 
     async def run(self) -> None:
         """Write batches one after another, for ever.

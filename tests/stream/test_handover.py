@@ -58,6 +58,40 @@ def test_batches_are_written_in_order_and_few_wait() -> None:
     asyncio.run(main())
 
 
+def test_nobody_overtakes_whoever_waits_for_room() -> None:
+    """Output that was staged first must be written first, or an older row would be the last of its key."""
+
+    async def main() -> None:
+        checkpoint = SlowCheckpoint()
+        handover = Handover(checkpoint)
+        writing = asyncio.ensure_future(handover.run())
+        for number in range(_ROOM + 1):
+            await handover.put(make_batch(ASSIGNMENT, start=number), Output())
+            await turns()
+
+        async def first() -> None:
+            await handover.put(make_batch(ASSIGNMENT, start=100), Output())
+
+        async def second() -> None:
+            # Awake in the very turn in which room was made, before `first` is.
+            while handover._queue.full():  # noqa: ASYNC110 - each turn counts
+                await asyncio.sleep(0)
+            await handover.put(make_batch(ASSIGNMENT, start=101), Output())
+
+        spinning = asyncio.ensure_future(second())
+        waiting = asyncio.ensure_future(first())
+        await turns()
+        for _ in range(_ROOM + 3):
+            checkpoint.allowed.release()
+            await turns()
+        assert checkpoint.written[-2:] == [100, 101]
+        assert waiting.done()
+        assert spinning.done()
+        writing.cancel()
+
+    asyncio.run(main())
+
+
 def test_a_failed_checkpoint_ends_the_writer() -> None:
     async def main() -> None:
         checkpoint = SlowCheckpoint()
