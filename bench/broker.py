@@ -61,6 +61,12 @@ class Cluster:
         found = {part.partition: part.offset for part in future.result().topic_partitions}
         return [offset if (offset := found.get(n, -1)) >= 0 else None for n in range(partitions)]
 
+    def commit_beginning(self, group: str, topics: Sequence[str], partitions: int) -> None:
+        """Say that a group is to begin at the beginning, as an operator would."""
+        wanted = [TopicPartition(topic, n, 0) for topic in topics for n in range(partitions)]
+        asked = [ConsumerGroupTopicPartitions(group, wanted)]
+        self._admin.alter_consumer_group_offsets(asked, request_timeout=_TIMEOUT)[group].result()
+
     def read(self, topic: str, partitions: int) -> Iterator[Message]:
         """Every record that a read_committed consumer gets, up to the end. Raises RunFailed on a stall."""
         ends = self.ends(topic, partitions)

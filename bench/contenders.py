@@ -17,7 +17,7 @@ from bench.measure import RunFailed
 from bench.peers.job import TASK_VARIABLE
 from bench.workload import RESULT_EVENT
 
-__all__ = ["CONTENDERS", "OURS", "Contender", "Stage"]
+__all__ = ["CONTENDERS", "MASTERY_CONTENDERS", "OURS", "Contender", "Stage"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _QUIX_VENV = _ROOT / "bench" / ".venv-quix"
@@ -47,6 +47,21 @@ class Stage:
     def typed_topic(self) -> str:
         """Where the typed records go."""
         return f"{self.prefix}{RESULT_EVENT}"
+
+    @property
+    def result_topics(self) -> tuple[str, str]:
+        """Where this project's rows come from."""
+        return self.typed_topic, f"{self.prefix}learning_outcome_result_updated"
+
+    @property
+    def row_topic(self) -> str:
+        """Where this project publishes rows of mastery."""
+        return f"{self.prefix}outcome_mastery"
+
+    @property
+    def changelog_topic(self) -> str:
+        """Where this project keeps its state."""
+        return f"{self.prefix}mastery-changelog"
 
     @property
     def dead_letter_topic(self) -> str:
@@ -139,6 +154,7 @@ def _peer(
             "group": _peer_group(stage),
             "schema": stage.schema,
             "schema_id": stage.schema_id,
+            "partitions": stage.partitions,
         }
         command = [str(python), "-m", f"bench.peers.{module}", *arguments]
         return _started(command, {TASK_VARIABLE: json.dumps(task), **variables}, stage)
@@ -153,6 +169,11 @@ def _install_quix() -> None:
     venv.create(_QUIX_VENV, with_pip=True)
     pip = [str(_QUIX_PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "-r", str(_QUIX_REQUIREMENTS)], check=True)
+
+
+def _make_topics_and_changelog(stage: Stage) -> None:
+    _make_topics(stage)
+    stage.cluster.create([f"{_peer_group(stage)}-last_results-changelog"], stage.partitions)
 
 
 # Quieter than info is slower: then its root logger goes to DEBUG for the progress spinner.
@@ -211,3 +232,40 @@ CONTENDERS: dict[str, Contender] = {
     )
 }
 """Everyone, in the order of a round."""
+
+MASTERY_CONTENDERS: dict[str, Contender] = {
+    contender.name: contender
+    for contender in (
+        CONTENDERS[OURS],
+        Contender(
+            "quix",
+            "Quix Streams",
+            "at least once",
+            _make_topics,
+            _peer("quix_state", python=_QUIX_PYTHON),
+            _peer_group,
+            python=_QUIX_PYTHON,
+            packages=("quixstreams", "confluent-kafka", "fastavro", "msgspec", "rocksdict"),
+            install=_install_quix,
+        ),
+        Contender(
+            "tuned-faust",
+            "plain Faust, producer tuned",
+            "at least once",
+            _make_topics_and_changelog,
+            _peer("faust_table", *_FAUST_WORKER, FAUST_PRODUCER="tuned"),
+            _peer_group,
+            packages=("faust-streaming", "aiokafka", "fastavro", "msgspec"),
+        ),
+        Contender(
+            "plain-faust",
+            "plain Faust",
+            "at least once",
+            _make_topics_and_changelog,
+            _peer("faust_table", *_FAUST_WORKER),
+            _peer_group,
+            packages=("faust-streaming", "aiokafka", "fastavro", "msgspec"),
+        ),
+    )
+}
+"""Those of bench/mastery.py."""

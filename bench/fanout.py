@@ -13,21 +13,14 @@ for the committed offsets: a run that lost or invented a record is void. How it 
 import argparse
 import datetime as dt
 import json
-import os
-import platform
-import shutil
-import subprocess
 import sys
 import tempfile
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
-
-from confluent_kafka import KafkaException
 
 from app.schemas.contract import load_contract
 from bench.broker import Cluster
@@ -36,23 +29,13 @@ from bench.contenders import CONTENDERS, OURS, Contender, Stage
 from bench.measure import Figures, ProcessTree, RunFailed, watch
 from bench.peers.job import FanOut
 from bench.report import tables
+from bench.rounds import attempt, commit, machine, open_cluster
 from bench.workload import RESULT_EVENT, broken_record, feed, result_event
 
 __all__ = ["main"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _STOP_SECONDS = 40.0
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run of one contender: its figures, or why it is void."""
-
-    workload: str
-    round: int
-    contender: str
-    figures: Figures | None
-    void: str | None = None
 
 
 class Bench:
@@ -134,52 +117,6 @@ class Bench:
         return figures
 
 
-def _attempt(workload: str, number: int, contender: str, run: Callable[[], Figures]) -> Run:
-    try:
-        done = Run(workload, number, contender, run())
-    except (RunFailed, KafkaException) as failure:
-        done = Run(workload, number, contender, None, str(failure))
-    if done.figures is None:
-        print(f"{workload:8} round {number} {contender:15} VOID: {done.void}", flush=True)
-    else:
-        f = done.figures
-        print(
-            f"{workload:8} round {number} {contender:15} {f.events_per_second:9,.0f} events/s"
-            f"  {f.cpu_per_100k:6.2f} CPU s/100k  {f.peak_rss_mb:5.0f} MB  ({f.seconds:.1f} s)",
-            flush=True,
-        )
-    return done
-
-
-def _machine() -> dict[str, Any]:
-    cpus = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return {
-        "cores": os.cpu_count(),
-        "cpu": cpus[0].partition(": ")[2] if cpus else platform.machine(),
-        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
-        "python": platform.python_version(),
-        "load_before": os.getloadavg()[0],
-    }
-
-
-def _commit() -> str:
-    git = shutil.which("git")
-    command = [git or "git", "describe", "--always", "--dirty"]
-    return subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False).stdout.strip()
-
-
-@contextmanager
-def _cluster(bootstrap: str | None) -> Iterator[tuple[Cluster, ProcessTree | None, str]]:
-    """The given cluster, or a real Kafka of one broker for as long as this lasts."""
-    if bootstrap:
-        yield Cluster(bootstrap), None, f"Kafka at {bootstrap}"
-        return
-    from tests.kafka.server import KafkaServer  # noqa: PLC0415 - only needed, and only there, in a checkout
-
-    with KafkaServer(heap="1g") as server:
-        yield Cluster(server.bootstrap), ProcessTree(server.pid), "Apache Kafka, one broker, on this machine"
-
-
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.fanout", description=__doc__.split("\n")[0])
     parser.add_argument(
@@ -221,23 +158,23 @@ def main(argv: list[str] | None = None) -> int:
     contenders = [CONTENDERS[name] for name in arguments.peers]
     for contender in contenders:
         contender.install()
-    machine, runs = _machine(), []
-    with _cluster(arguments.bootstrap) as (cluster, broker, kafka):
+    before, runs = machine(), []
+    with open_cluster(arguments.bootstrap) as (cluster, broker, kafka):
         bench = Bench(cluster, broker, arguments.partitions)
         for number in range(1, arguments.rounds + 1):
             for contender in contenders:
                 run = lambda c=contender: bench.clean(c, arguments.events)  # noqa: E731
-                runs.append(_attempt("fan-out", number, contender.name, run))
+                runs.append(attempt("fan-out", number, contender.name, run))
         if arguments.broken and OURS in arguments.peers:
             for number in range(1, arguments.rounds + 1):
                 good = lambda: bench.clean(CONTENDERS[OURS], arguments.broken)  # noqa: E731
-                runs.append(_attempt("good", number, OURS, good))
-                runs.append(_attempt("broken", number, OURS, lambda: bench.broken(arguments.broken)))
+                runs.append(attempt("good", number, OURS, good))
+                runs.append(attempt("broken", number, OURS, lambda: bench.broken(arguments.broken)))
     result = {
         "command": " ".join(["python -m bench.fanout", *(sys.argv[1:] if argv is None else argv)]),
         "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "commit": _commit(),
-        "machine": machine,
+        "commit": commit(),
+        "machine": before,
         "kafka": kafka,
         "events": arguments.events,
         "broken": arguments.broken,

@@ -15,7 +15,6 @@ from typing import Any
 __all__ = ["main", "tables"]
 
 _OURS = "mastery"
-_BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 Figures = dict[str, Any]
 
@@ -42,13 +41,13 @@ def _pairs(
     return _spread([ratio(ours[number], theirs[number]) for number in rounds], ".2f") if rounds else "-"
 
 
-def _fan_out_table(result: dict[str, Any]) -> list[str]:
-    ours = _by_round(result, "fan-out", _OURS)
+def _comparison(result: dict[str, Any], workload: str) -> list[str]:
+    ours = _by_round(result, workload, _OURS)
     head = ["", "promise", "events/s", "CPU s per 100k", "peak RSS, MB", "broker's CPU s per 100k"]
     head += ["ours is faster by", "ours takes of its CPU"]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for contender in result["contenders"]:
-        runs = _by_round(result, "fan-out", contender["name"])
+        runs = _by_round(result, workload, contender["name"])
         if not runs:
             lines.append(f"| {contender['title']} | {contender['promise']} | void | | | | | |")
             continue
@@ -94,7 +93,8 @@ def _broken_table(result: dict[str, Any]) -> list[str]:
 
 
 def tables(result: dict[str, Any]) -> str:
-    """Markdown: how it was run, the fan-out by all, broken records by this project."""
+    """Markdown: how it was run, the workload by all, broken records by this project."""
+    workload = result.get("workload", "fan-out")
     machine = result["machine"]
     versions = "; ".join(
         f"{c['title']}: {', '.join(f'{name} {version}' for name, version in c['versions'].items())}"
@@ -110,29 +110,43 @@ def tables(result: dict[str, Any]) -> str:
         f"Python {machine['python']}. {versions}."
     )
     what = (
-        f"{result['events']:,} events in {result['partitions']} partitions, {rounds} rounds; "
+        f"{result['events']:,} events in {result['partitions']} partitions, {rounds} rounds"
+        f"{_keys(result)}; "
         "min / **median** / max; the ratios are those of the pairs of one round."
     )
     end = f"Void runs: {', '.join(void) or 'none'}."
-    return "\n".join([how, "", what, "", *_fan_out_table(result), "", *_broken_table(result), end, ""])
+    return "\n".join([how, "", what, "", *_comparison(result, workload), "", *_broken_table(result), end, ""])
+
+
+def _keys(result: dict[str, Any]) -> str:
+    if "rows" not in result:
+        return ""
+    return (
+        f"; {result['rows']:,} rows ({result['users']:,} students, all pairs alike often)"
+        f"; load before it {result['machine']['load_before']:.1f}"
+    )
+
+
+def _marks(result: dict[str, Any]) -> tuple[str, str]:
+    name = "figures" if "workload" not in result else f"{result['workload']} figures"
+    return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Print the tables, or put them into a page."""
     parser = argparse.ArgumentParser(prog="python -m bench.report", description="Tables from a result file.")
     parser.add_argument("result", type=Path)
-    parser.add_argument(
-        "--write", type=Path, metavar="PAGE", help=f"the page with the marks {_BEGIN} and {_END}"
-    )
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="a page with marks for the figures")
     arguments = parser.parse_args(argv)
-    text = tables(json.loads(arguments.result.read_text()))
+    result = json.loads(arguments.result.read_text())
+    text, (begins, ends) = tables(result), _marks(result)
     if arguments.write is None:
         print(text)
         return 0
-    before, begin, rest = arguments.write.read_text().partition(_BEGIN)
-    _, end, after = rest.partition(_END)
+    before, begin, rest = arguments.write.read_text().partition(begins)
+    _, end, after = rest.partition(ends)
     if not begin or not end:
-        print(f"error: {arguments.write} lacks the marks {_BEGIN} and {_END}", file=sys.stderr)
+        print(f"error: {arguments.write} lacks the marks {begins} and {ends}", file=sys.stderr)
         return 1
     arguments.write.write_text(f"{before}{begin}\n{text}{end}{after}")
     return 0

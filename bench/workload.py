@@ -9,11 +9,22 @@ from collections.abc import Callable, Iterable
 
 from confluent_kafka import Producer
 
-__all__ = ["BROKEN_KINDS", "RESULT_EVENT", "broken_record", "feed", "result_event"]
+__all__ = [
+    "ACCOUNT",
+    "BROKEN_KINDS",
+    "OUTCOMES",
+    "RESULT_EVENT",
+    "broken_record",
+    "deliver",
+    "feed",
+    "result_event",
+]
 
 RESULT_EVENT = "learning_outcome_result_created"
+OUTCOMES = 37
+"""How many outcomes there are, with the ids from 1 on."""
 
-_USERS, _OUTCOMES, _COURSES = 5_000, 37, 60
+_USERS, _COURSES = 5_000, 60
 
 
 def _uuid(kind: str, number: int) -> str:
@@ -21,7 +32,8 @@ def _uuid(kind: str, number: int) -> str:
     return (hashlib.sha256(f"{kind}{number}".encode()).hexdigest() * 2)[:40]
 
 
-_ACCOUNT = _uuid("account", 0)
+ACCOUNT = _uuid("account", 0)
+"""The root account that all events are of."""
 _USER_UUIDS = [_uuid("user", n) for n in range(_USERS)]
 _COURSE_UUIDS = [_uuid("course", n) for n in range(_COURSES)]
 _TEMPLATE = json.dumps(
@@ -33,8 +45,8 @@ _TEMPLATE = json.dumps(
             "job_tag": "Quizzes::SubmissionGrader#update_outcomes",
             "producer": "canvas",
             "root_account_id": "21070000000000001",
-            "root_account_lti_guid": f"{_ACCOUNT}.school.example.com",
-            "root_account_uuid": _ACCOUNT,
+            "root_account_lti_guid": f"{ACCOUNT}.school.example.com",
+            "root_account_uuid": ACCOUNT,
         },
         "body": {
             "id": "%(id)d",
@@ -68,8 +80,8 @@ for _name in ("attempt", "mastery", "score", "percent"):
     _TEMPLATE = _TEMPLATE.replace(f'"<{_name}>"', f"%({_name})s")
 
 
-def result_event(number: int) -> bytes:
-    """Event `number` as it lies in the raw topic. No two are alike."""
+def result_event(number: int, users: int = _USERS) -> bytes:
+    """Event `number` as it lies in the raw topic, of one of at most 5,000 users. No two are alike."""
     mixed = number * 2_654_435_761 % 2**32
     score = mixed % 11 / 2
     course = mixed % _COURSES
@@ -80,13 +92,13 @@ def result_event(number: int) -> bytes:
         "clock": f"{mixed % 24:02d}:{mixed % 60:02d}:{mixed // 60 % 60:02d}",
         "ms": mixed % 1000,
         "attempt": mixed % 3 + 1,
-        "outcome": mixed % _OUTCOMES + 1,
+        "outcome": mixed % OUTCOMES + 1,
         "course": _COURSE_UUIDS[course],
         "course_id": course + 1,
         "mastery": "true" if score >= 3 else "false",
         "score": score,
         "percent": score / 5,
-        "user": _USER_UUIDS[mixed % _USERS],
+        "user": _USER_UUIDS[mixed % users],
         "artifact": mixed % 1_000_000,
         "asset": mixed % 3_000,
     }
@@ -125,6 +137,12 @@ def broken_record(number: int) -> bytes | None:
 
 def feed(bootstrap: str, topic: str, partitions: int, records: Iterable[bytes | None]) -> None:
     """Deal the records out to the partitions of the topic in turn. Raises RuntimeError if one was refused."""
+    dealt = ((number % partitions, None, record) for number, record in enumerate(records))
+    deliver(bootstrap, topic, dealt)
+
+
+def deliver(bootstrap: str, topic: str, records: Iterable[tuple[int, bytes | None, bytes | None]]) -> None:
+    """Send records, each with its partition (-1: that of its key) and key. Raises RuntimeError as `feed`."""
     failures: list[str] = []
 
     producer = Producer(
@@ -134,15 +152,15 @@ def feed(bootstrap: str, topic: str, partitions: int, records: Iterable[bytes | 
             "linger.ms": 50,
             "batch.size": 1 << 20,
             "compression.type": "lz4",
+            "partitioner": "murmur2_random",
             "delivery.report.only.error": True,
             "on_delivery": lambda error, _: failures.append(str(error)),
         }
     )
-    for number, record in enumerate(records):
-        partition = number % partitions
+    for partition, key, record in records:
         while True:
             try:
-                producer.produce(topic, record, partition=partition)
+                producer.produce(topic, record, key, partition=partition)
                 break
             except BufferError:
                 producer.poll(0.1)

@@ -13,10 +13,13 @@ from typing import Any
 import fastavro
 import msgspec
 
-__all__ = ["TASK_VARIABLE", "FanOut", "Task"]
+__all__ = ["KEPT", "TASK_VARIABLE", "FanOut", "Task", "remembered"]
 
 TASK_VARIABLE = "BENCH_TASK"
 """The environment variable that carries a peer's `Task` as JSON."""
+
+KEPT = 10
+"""Results that a peer keeps for each user and outcome."""
 
 _TYPES: dict[str, type] = {"string": str, "long": int, "double": float, "boolean": bool}
 
@@ -30,6 +33,7 @@ class Task(msgspec.Struct, frozen=True):
     group: str
     schema: dict[str, Any]
     schema_id: int
+    partitions: int
 
     @classmethod
     def from_environment(cls) -> "Task":
@@ -94,3 +98,11 @@ class FanOut:
         """Key and value of the typed record."""
         record = self.decode(raw)
         return self.key(record), self.encode(record)
+
+
+def remembered(rows: list[list[Any]], record: dict[str, Any]) -> list[list[Any]]:
+    """The last results of a user in an outcome, with one more: id, score, when it was assessed (ms)."""
+    body = record["body"]
+    assessed_at = body.get("assessed_at")
+    one = [body["id"], body.get("score"), assessed_at and int(assessed_at.timestamp() * 1000)]
+    return [*rows, one][-KEPT:]

@@ -1,0 +1,143 @@
+"""A restore: a changelog filled with made rows, read back into an empty folder, in a process of its own.
+
+Each row has three results and is some 900 bytes. The child prints what `StateTable.take_over` took.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from aiokafka.partitioner import murmur2
+
+from app.events.decode import EventDecoder
+from app.mastery import blob
+from app.mastery.definition import read_outcome
+from app.mastery.resolve import resolve
+from app.mastery.results import Results
+from app.mastery.rollup import roll_up
+from app.mastery.rules import AccountRules
+from app.mastery.snapshot import ResultSnapshot, RowKey, Unplaced, read_result
+from app.schemas.contract import load_contract
+from app.schemas.decoder import compile_decoder
+from app.schemas.encoder import compile_encoder
+from app.schemas.models import build_models
+from app.state.store import PartitionStore
+from app.state.table import Changelog, StateTable
+from bench.broker import Cluster
+from bench.mastery_workload import OUTCOME_EVENT, raw_outcome
+from bench.measure import ProcessTree
+from bench.workload import ACCOUNT, OUTCOMES, RESULT_EVENT, deliver, result_event
+
+__all__ = ["made_rows", "measure_restore"]
+
+_ROOT = Path(__file__).resolve().parent.parent
+_RESULTS = 3
+
+
+def _records(event_name: str, raws: list[bytes]) -> list[Any]:
+    """What consumers decode of events."""
+    contract = load_contract()
+    event = contract.events[event_name]
+    decode = EventDecoder(contract, build_models(contract))
+    encode, read = compile_encoder(event.schema, event.local_id).encode, compile_decoder(event.schema)
+    return [read(encode(decode(raw))[5:]) for raw in raws]
+
+
+def made_rows(rows: int, partitions: int) -> Iterator[tuple[int, bytes, bytes]]:
+    """Partition, key and state of so many rows: students of every outcome, in no order of their keys."""
+    snapshots: list[ResultSnapshot] = []
+    for record in _records(RESULT_EVENT, [result_event(number) for number in range(_RESULTS * 500)]):
+        placed = read_result(record)
+        if not isinstance(placed, Unplaced):
+            snapshots.append(placed[1])
+    rules = AccountRules()
+    outcomes = [
+        resolve(read_outcome(record), rules)
+        for record in _records(OUTCOME_EVENT, [raw_outcome(number + 1) for number in range(OUTCOMES)])
+    ]
+    for number in range(rows):
+        student, outcome = divmod(number, OUTCOMES)
+        user = uuid.UUID(int=student * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128).hex + "00000000"
+        key = RowKey(ACCOUNT, user, str(outcome + 1))
+        results = Results()
+        for offset in range(_RESULTS):
+            results.apply(snapshots[(number * _RESULTS + offset) % len(snapshots)])
+        state = blob.encode(results, roll_up(key, results, outcomes[outcome]))
+        yield murmur2(f"{ACCOUNT}:{user}".encode()) % 2**31 % partitions, str(key).encode(), state
+
+
+def measure_restore(cluster: Cluster, rows: int, partitions: int) -> str:
+    """Fill a changelog, restore from it, and tell in a sentence what it took."""
+    topic = f"bench{uuid.uuid4().hex[:8]}.changelog"
+    cluster.create([topic], partitions)
+    try:
+        deliver(cluster.bootstrap, topic, made_rows(rows, partitions))
+        with tempfile.TemporaryDirectory(prefix="mastery-bench-") as folder:
+            task = {
+                "bootstrap": cluster.bootstrap,
+                "topic": topic,
+                "partitions": partitions,
+                "folder": folder,
+            }
+            command = [sys.executable, "-m", "bench.mastery_restore", json.dumps(task)]
+            done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True)
+            took = json.loads(done.stdout)
+    finally:
+        cluster.delete(topic)
+    return (
+        f"{rows:,} rows of {took['bytes'] / rows:,.0f} bytes on disk in {partitions} partitions:"
+        f" {rows / took['reading']:,.0f} rows/s before indexes ({took['reading']:.1f} s),"
+        f" {rows / took['all']:,.0f} rows/s with them ({took['all']:.1f} s),"
+        f" {took['cpu'] / rows * 1e6:.1f} us of CPU a row, peak RSS {took['rss']:.0f} MB"
+        f" ({took['rss_before']:.0f} MB before)"
+    )
+
+
+def _child(task: dict[str, Any]) -> dict[str, float]:
+    """Restore, as a worker does it."""
+    indexing = 0.0
+    finish = PartitionStore.finish_restore
+
+    def timed(store: PartitionStore) -> None:
+        nonlocal indexing
+        began = time.monotonic()
+        finish(store)
+        indexing += time.monotonic() - began
+
+    PartitionStore.finish_restore = timed  # type: ignore[assignment,method-assign]
+    folder = Path(task["folder"])
+    changelog = Changelog(
+        task["topic"],
+        "",
+        task["partitions"],
+        blob.FORMAT,
+        lambda value: value[:1] == bytes([blob.FORMAT]),
+        86_400,
+    )
+    table = StateTable(folder, changelog, {"bootstrap.servers": task["bootstrap"]})
+    process = ProcessTree(os.getpid())
+    before, cpu = process.peak_rss_mb(), time.process_time()
+    began = time.monotonic()
+    table.take_over(range(task["partitions"]))
+    took = time.monotonic() - began
+    figures = {
+        "all": took,
+        "reading": took - indexing,
+        "cpu": time.process_time() - cpu,
+        "rss": process.peak_rss_mb(),
+        "rss_before": before,
+        "bytes": float(sum(path.stat().st_size for path in folder.glob("*.db"))),
+    }
+    table.close()
+    return figures
+
+
+if __name__ == "__main__":
+    print(json.dumps(_child(json.loads(sys.argv[1]))))
