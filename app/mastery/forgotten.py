@@ -4,11 +4,11 @@ A mark is a salted hash of root account and student, with a time. It lives among
 partition, in state and changelog alike, so that whatever restores the rows restores it, too. Who holds a mark
 can tell whether a given uuid is meant by it, as the stream does, but not whom a mark is about.
 
-Format, for good. Keys begin with `forgotten/` and hold no colon, which every row's key does; values begin with
+Format, for good. Keys begin with `forgotten/` and hold no colon, which the keys of rows do; values begin with
 the byte `FORMAT`, which no row's value does.
 
 * `forgotten/salt`: after the format's byte, 16 random bytes: the salt of all marks of the partition.
-* `forgotten/<32 hex digits>`: after the format's byte the time, milliseconds since 1970, in 8 bytes, big-endian.
+* `forgotten/<32 hex digits>`: after the format's byte the time, milliseconds since 1970, 8 bytes, big-endian.
   The digits are BLAKE2b-128, keyed with the salt, of `<root account>:<user>`.
 """
 

@@ -10,6 +10,11 @@ from app.state.errors import file_errors
 
 __all__ = ["StoreReader"]
 
+# The key of a row has colons (3A), that of a mark has none: see app.state.store.
+_COUNT = "SELECT count(*) FROM rows WHERE instr(key, x'3A')"
+_SCAN = "SELECT key, value FROM rows WHERE key >= ? AND key > ? AND instr(key, x'3A') ORDER BY key LIMIT ?"
+_MARKS = "SELECT key, value FROM rows WHERE key >= ? AND key < ? AND NOT instr(key, x'3A')"
+
 #: SQLite takes 32,766 parameters; statements of 500 are as fast as any.
 _KEYS_AT_A_TIME = 500
 
@@ -52,7 +57,7 @@ class StoreReader:
     def count(self) -> int:
         """Return how many rows there are."""
         with file_errors(self.path):
-            [number] = self._db.execute("SELECT count(*) FROM rows").fetchone()
+            [number] = self._db.execute(_COUNT).fetchone()
             return int(number)
 
     def keys_of_outcome(self, outcome: bytes, *, after: bytes = b"", limit: int = 1000) -> list[bytes]:
@@ -69,8 +74,11 @@ class StoreReader:
     ) -> list[tuple[bytes, bytes]]:
         """Return rows whose keys begin with `prefix` in the order of their bytes, after a given key."""
         with file_errors(self.path):
-            found = self._db.execute(
-                "SELECT key, value FROM rows WHERE key >= ? AND key > ? ORDER BY key LIMIT ?",
-                (prefix, after, limit),
-            ).fetchall()
+            found = self._db.execute(_SCAN, (prefix, after, limit)).fetchall()
             return [(key, value) for key, value in found if key.startswith(prefix)]
+
+    def marks(self, prefix: bytes) -> dict[bytes, bytes]:
+        """Return the marks, kept beside the rows, whose keys begin with `prefix`, which is not empty."""
+        end = prefix[:-1] + bytes([prefix[-1] + 1])
+        with file_errors(self.path):
+            return dict(self._db.execute(_MARKS, (prefix, end)).fetchall())

@@ -146,7 +146,12 @@ class StateTable:
 
     def staged_keys(self, partition: int) -> list[bytes]:
         """Return keys of rows that are staged, and may not be written."""
-        return self._overlay.keys(partition)
+        return [key for key in self._overlay.keys(partition) if b":" in key]
+
+    def marks(self, partition: int, prefix: bytes) -> dict[bytes, bytes]:
+        """Return the marks that are written, those whose keys begin with `prefix`: see StoreReader."""
+        with self._condemned(partition):
+            return self._partitions[partition].reader.marks(prefix)
 
     def note_of(self, partition: int, name: str) -> str | None:
         """Return what was noted in a partition's file; None in one that was restored since."""

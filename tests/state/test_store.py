@@ -1,6 +1,8 @@
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -179,3 +181,88 @@ def test_damage_is_found(path: Path, damage: str) -> None:
 def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(StateUnavailable, match="cannot be used"):
         PartitionStore(tmp_path / "missing" / "3.db", IDENTITY)
+
+
+def test_marks_are_kept_beside_the_rows_and_in_no_listing(path: Path) -> None:
+    rows, marks = (
+        {b"a:u:1": b"row", b"m/:u:1": b"row, too"},
+        {b"m/salt": b"s", b"m/1": b"one", b"n": b"other"},
+    )
+    with restored(path, [*marks.items(), *rows.items()]) as store, StoreReader(path) as reader:
+        assert dict(reader.scan()) == rows
+        assert dict(reader.scan(prefix=b"m/")) == {b"m/:u:1": b"row, too"}
+        assert reader.scan(limit=1) == [(b"a:u:1", b"row")]
+        assert reader.count() == 2
+        assert reader.keys_of_outcome(b"1") == sorted(rows)
+        assert reader.marks(b"m/") == {b"m/salt": b"s", b"m/1": b"one"}
+        store.write({b"m/1": b"later"}, 6)
+        assert reader.get_many([b"m/1"]) == {b"m/1": b"later"}
+
+
+STUDENTS = [f"student-{number:03}-of-the-school".encode() for number in range(120)]
+
+
+def school(seed: int) -> Iterator[dict[bytes, bytes]]:
+    """Checkpoints of a school's rows: they grow and shrink, so pages are split and merged."""
+    random = Random(seed)
+    for _ in range(80):
+        yield {
+            b"a:%b:%d" % (student, random.randint(1, 8)): student * random.choice([1, 3, 20, 30, 400])
+            for student in random.choices(STUDENTS, k=random.randint(1, 120))
+        }
+
+
+def bytes_of(path: Path, students: list[bytes]) -> list[tuple[str, bytes]]:
+    files = [file for file in path.parent.iterdir() if file.name.startswith(path.name)]
+    return [(file.name, one) for file in files for one in students if one in file.read_bytes()]
+
+
+def keys_of(path: Path, student: bytes) -> list[bytes]:
+    return [key for key in content(path) if student in key]
+
+
+@pytest.fixture
+def filled(path: Path) -> PartitionStore:
+    store = restored(path)
+    for position, rows in enumerate(school(1), start=1):
+        store.write(rows, position)
+    return store
+
+
+def test_of_deleted_rows_no_byte_is_left(path: Path, filled: PartitionStore) -> None:
+    gone, others = STUDENTS[:20], content(path)
+    assert len(bytes_of(path, gone)) >= 20
+    with StoreReader(path):
+        filled.write({key: None for one in gone for key in keys_of(path, one)}, 1000)
+        assert bytes_of(path, gone) == []
+    expected = {key: value for key, value in others.items() if key.split(b":")[1] not in gone}
+    assert content(path) == expected
+    filled.close()
+
+
+def test_what_cannot_be_cleaned_now_is_cleaned_when_the_file_is_opened_next(
+    path: Path, filled: PartitionStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = STUDENTS[:20]
+    keys = [key for one in gone for key in keys_of(path, one)]
+    with sqlite3.connect(path) as somebody:
+        filled._db.execute("PRAGMA busy_timeout = 10")
+        somebody.execute("BEGIN")
+        somebody.execute("SELECT * FROM rows").fetchone()
+        filled.write(dict.fromkeys(keys), 1000)
+        assert bytes_of(path, gone) != []
+        assert "may hold bytes of deleted rows" in caplog.text
+        somebody.rollback()
+    somebody.close()
+    filled.close()
+    with PartitionStore(path, IDENTITY):
+        assert bytes_of(path, gone) == []
+
+
+def test_a_restore_leaves_no_byte_of_what_was_deleted_since(path: Path) -> None:
+    records = [item for rows in school(2) for item in rows.items()]
+    gone = STUDENTS[:20]
+    tombstones = [(key, None) for key, _ in records if any(one in key for one in gone)]
+    with restored(path, [*records, *tombstones]):
+        assert bytes_of(path, gone) == []
+        assert len(content(path)) > 100
