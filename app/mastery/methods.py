@@ -10,7 +10,7 @@ from app.mastery.rounding import round_to_cents
 from app.mastery.snapshot import ResultSnapshot
 from app.mastery.value import values, weighted_values
 
-__all__ = ["DEFAULT_N", "VALID_N", "Method", "score", "worth"]
+__all__ = ["DEFAULT_N", "VALID_N", "Method", "in_order_of_time", "score", "worth"]
 
 
 class Method(StrEnum):
@@ -57,7 +57,7 @@ def score(
     `points` is the upper end of the scale. None for no results, for n_mastery with fewer than `n` results of
     mastery, and for numbers beyond what a double holds.
     """
-    numbers = _in_order_of_time(results, worth(results, method, points))
+    numbers = in_order_of_time(results, worth(results, method, points))
     if not numbers:
         return None
     try:
@@ -72,7 +72,7 @@ def worth(results: Sequence[ResultSnapshot], method: Method, points: float) -> l
     return values(results, points) if method in _EACH_BY_ITSELF else weighted_values(results, points)
 
 
-def _in_order_of_time(results: Sequence[ResultSnapshot], numbers: Sequence[float | None]) -> list[float]:
+def in_order_of_time(results: Sequence[ResultSnapshot], numbers: Sequence[float | None]) -> list[float]:
     """The values, the latest last. Times count by whole seconds; within one, the order of ids stands.
 
     A result of no value is left out: Canvas fails on it.

@@ -1,0 +1,16 @@
+"""`mastery state`: the rows of mastery as a whole. Each command stands in a module of its own."""
+
+import click
+
+from app.commands.state_export import export
+
+__all__ = ["state"]
+
+
+@click.group()
+def state() -> None:
+    """Export the rows of mastery, prove them against the events, or make them anew."""
+
+
+for _command in (export,):
+    state.add_command(_command)
