@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +17,10 @@ RATE = 3_000
 
 #: The same for mastery, where a record of the raw topic is read again as a typed one.
 MASTERY_RATE = 600
+
+#: More than 1 makes the runs of mastery so many times as long; another seed makes other schools and faults.
+ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
+SEED = int(os.environ.get("FAULT_SEED", "0"))
 
 
 @pytest.fixture

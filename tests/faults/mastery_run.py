@@ -1,4 +1,4 @@
-"""One run of mastery under faults: a school is fed, workers come and go, and at the end every row is judged."""
+"""One run of mastery under faults: a school is fed, workers come and go, at the end every row is judged."""
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence

@@ -64,7 +64,7 @@ class School:
 
 
 def typed_history(events: Iterable[Event]) -> list[dict[str, Any]]:
-    """Return the typed records that the events must become, decoded: every field is there, times are aware."""
+    """Return the typed records that the events must become, decoded: with every field, times aware."""
     history = []
     for event in events:
         assert isinstance(event, SchoolEvent)
@@ -91,6 +91,7 @@ def _redefined(told: Mapping[str, Any], number: int, at: datetime) -> SchoolEven
     name = "learning_outcome_updated"
     method, calculation_int = [("latest", None), ("n_mastery", 2), ("decaying_average", 40)][number % 3]
     points = 7.0 + number
+    levels = [("Reached", points - 2), ("Not yet", 0.0)]
     metadata = {key: value for key, value in told["metadata"].items() if key != "extra"}
     body = {key: value for key, value in told["body"].items() if key not in {"extra", "calculation_int"}}
     metadata |= {"event_name": name, "event_time": time}
@@ -101,10 +102,7 @@ def _redefined(told: Mapping[str, Any], number: int, at: datetime) -> SchoolEven
         "rubric_criterion": {
             "points_possible": points,
             "mastery_points": points - 2,
-            "ratings": [
-                {"description": "Reached", "points": points - 2},
-                {"description": "No", "points": 0.0},
-            ],
+            "ratings": [{"description": text, "points": at_least} for text, at_least in levels],
         },
     }
     if calculation_int is not None:
