@@ -22,12 +22,12 @@ from app.stream.application import StreamApp
 from app.stream.progress import Progress
 from app.topics import Catalogue, TopicAdmin
 
-__all__ = ["MasteryPart"]
+__all__ = ["FOLDER", "MasteryPart"]
 
 #: Seconds. A few hundred thousand definitions at most, at some ten thousand a second.
 _CATCH_UP_TIMEOUT: Final = 300.0
 
-_FOLDER: Final = "mastery"
+FOLDER: Final = "mastery"
 _ROW_TOPIC: Final = "outcome_mastery"
 _COURSE_TOPIC: Final = "course_outcome_mastery"
 
@@ -53,7 +53,7 @@ class MasteryPart:
     ) -> "MasteryPart":
         """Put it together; nothing is connected but to ask for the changelog's id."""
         look_up = schema_lookup(settings, contract)
-        folder = settings.state_dir / _FOLDER
+        folder = settings.state_dir / FOLDER
         definitions = Definitions(settings, folder, look_up, settings.mastery_rules, on_failure=on_failure)
         table = StateTable(folder, _changelog(settings, catalogue), client_config(settings))
         publication = Publication(

@@ -3,6 +3,8 @@
 import click
 
 from app.commands.state_export import export
+from app.commands.state_reset import reset
+from app.commands.state_verify import verify
 
 __all__ = ["state"]
 
@@ -12,5 +14,5 @@ def state() -> None:
     """Export the rows of mastery, prove them against the events, or make them anew."""
 
 
-for _command in (export,):
+for _command in (verify, reset, export):
     state.add_command(_command)
