@@ -53,14 +53,16 @@ def read_stretch(settings: Settings, stretches: Mapping[Place, tuple[int, int]])
     try:
         consumer.assign([TopicPartition(*place, stretches[place][0]) for place in left])
         while left:
-            messages = consumer.consume(_BATCH, _POLL)
-            if messages:
+            first = consumer.poll(_POLL)
+            if first is not None:
                 heard_at = time.monotonic()
             elif time.monotonic() > heard_at + _PATIENCE:
                 raise BrokerUnreachable(
                     f"the broker at {settings.broker} does not hand out records in time",
                     hint="a transaction may be open: `mastery status`, then again",
                 )
+            # `consume` waits until it has them all, so it gets no time to do so.
+            messages = [] if first is None else [first, *consumer.consume(_BATCH, 0)]
             taken = (_take(settings, errors, message, left, consumer) for message in messages)
             found = [record for record in taken if record is not None]
             if found:

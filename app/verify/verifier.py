@@ -255,12 +255,12 @@ def verify(
     limit: int = 100,
     told: Told = lambda *_: None,
 ) -> Verdict:
-    """Compute every row (of one root account) from the typed topics, and compare with what is published.
+    """Compute every row (of one root account) from the typed topics, and compare it with what is there.
 
     What makes it exact beside running workers: the group's committed positions are read before and after the
     topics of rows are; results between the two may be in them or not, so rows that these touch, and rows that
-    """Compute every row (of one root account) from the typed topics, and compare with what is there.
-    in one transaction, and open ones are waited for.
+    differ, are looked at again, for up to `settle` seconds while workers run. The positions come with the
+    rows in one transaction, and open ones are waited for.
 
     Raises TopicMissing, BrokerFailure, and what keeps records from being decoded.
     """
