@@ -27,7 +27,7 @@ WITH version AS (
 )
 SELECT DISTINCT ON (root_account_uuid, id) *
 FROM version
-WHERE id IS NOT NULL  -- the oldest form of the event names neither the result nor the student
+WHERE id IS NOT NULL  -- older Canvas sends none: docs/topics.md says what stands for it
 ORDER BY
     root_account_uuid, id,
     is_update DESC, updated_at DESC NULLS LAST, event_time DESC, event_id COLLATE "C" DESC;

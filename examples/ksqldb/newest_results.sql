@@ -15,7 +15,7 @@ CREATE STREAM result_updated (row_key VARCHAR KEY) WITH (
 );
 
 -- Both in one stream. `version` is text that sorts as versions do: an update after a creation, then updated_at,
--- event_time and event_id. Results of the oldest form have no id and are left out.
+-- event_time and event_id. Results of an older Canvas have no id and are left out.
 CREATE STREAM result_version WITH (KAFKA_TOPIC = 'example.result_version', VALUE_FORMAT = 'AVRO') AS
     SELECT row_key,
            metadata->root_account_uuid AS root_account_uuid, body->id AS id,

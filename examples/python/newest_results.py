@@ -150,7 +150,7 @@ def store(messages: list[Message], database: sqlite3.Connection, decode: AvroDes
         for message in messages:
             event = decode(message.value(), SerializationContext(message.topic(), MessageField.VALUE))
             if event["body"]["id"] is None:
-                without_id += 1  # the oldest form of the event names neither the result nor the student
+                without_id += 1  # from an older Canvas: docs/topics.md says what stands for it
             else:
                 changed += database.execute(UPSERT, row(event)).rowcount
     print(f"{len(messages)} records: {changed} rows changed, {without_id} records without an id", flush=True)

@@ -51,7 +51,7 @@ public final class NewestResults {
 
     private void take(Row row) {
         if (row.id.result == null) {
-            return; // the oldest form of the event names neither the result nor the student
+            return; // from an older Canvas: docs/topics.md says what stands for the id
         }
         Row known = rows.get(row.id);
         if (known == null || row.version.compareTo(known.version) > 0) {
