@@ -55,8 +55,8 @@ FAMILIES = (
         "Three generations of this event are in use. The newest has an `id`. The middle one names the "
         "student, but neither `id` nor course: what stands for the `id` is the work, `artifact_type`, "
         "`artifact_id`, `associated_asset_type` and `associated_asset_id`, of one `user_uuid` and "
-        "`learning_outcome_id`. The oldest has neither `id` nor `user_uuid`: whose result it is cannot be known, "
-        "and its key ends in `::<learning_outcome_id>`.",
+        "`learning_outcome_id`. The oldest has neither `id` nor `user_uuid`: whose result it is cannot be "
+        "known, and its key ends in `::<learning_outcome_id>`.",
         "With `artifact_type` RubricAssessment, `artifact_id` is the `id` in `rubric_assessed`.",
         "Canvas computes a student's score on an outcome within one course: group by `result_context_id` to "
         "do the same.",
