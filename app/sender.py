@@ -29,10 +29,12 @@ class EventSender:
             producer_config(settings, errors=self._errors, message_timeout_ms=DELIVERY_TIMEOUT_MS)
         )
         self._failure: KafkaError | None = None
+        self._handed = 0
         self.accepted = 0
 
     def send(self, event: bytes | None) -> None:
         """Hand one event over, None for a null value. Raises for it, or for one before, as `finish` does."""
+        self._handed += 1
         while True:
             try:
                 self._producer.produce(self._topic, event, on_delivery=self._delivered)
@@ -40,7 +42,7 @@ class EventSender:
                 # The local queue is full: the broker is slower than we are.
                 self._serve(0.1)
             except KafkaException as error:
-                raise self._explained(error.args[0]) from None
+                raise self._explained(error.args[0], f"event {self._handed}") from None
             else:
                 break
         self._serve(0)
@@ -81,10 +83,10 @@ class EventSender:
         if self._failure is not None:
             raise self._explained(self._failure)
 
-    def _explained(self, error: KafkaError) -> MasteryError:
+    def _explained(self, error: KafkaError, which: str = "an event") -> MasteryError:
         if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
             return EventTooLarge(
-                f"an event is larger than {self._topic} takes",
+                f"{which} is larger than {self._topic} takes",
                 hint=f"{variable('max_message_bytes')} is the limit, and max.message.bytes that of the topic",
             )
         return broker_failure(self._settings, error, self._errors, what=f"write to {self._topic}")

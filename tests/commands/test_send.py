@@ -81,7 +81,7 @@ def test_an_event_that_is_too_large_for_any_client(some_topics, mastery, monkeyp
     done = mastery("send", "-", stdin=b'{"a": 1}' + event)
     assert done.status == 1
     assert done.out == f"1 event sent to {some_topics.raw_topic_name}\n"
-    assert "an event is larger than" in done.err
+    assert "error: event 2 is larger than" in done.err
     assert "MASTERY_MAX_MESSAGE_BYTES" in done.err
 
 
