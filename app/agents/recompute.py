@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from app.agents.mastery import MasteryProcessor
 from app.definitions.changes import ChangedOutcome, Changes, Vector
+from app.errors import MasteryError
 from app.mastery.snapshot import RowKey
 from app.state.table import StateTable
 from app.stream.application import StreamApp
@@ -68,7 +69,13 @@ class Recomputation:
         self._current: Assignment | None = None
 
     async def run(self) -> None:
-        """Work for ever; raises what MasteryProcessor raises."""
+        """Work for ever, or until rows or definitions cannot be read: then the app fails."""
+        try:
+            await self._run()
+        except MasteryError as error:
+            self._app.fail(error)
+
+    async def _run(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_EVERY)
             assignment = self._app.checkpointer.assignment
@@ -83,8 +90,14 @@ class Recomputation:
                 for number in self._table.partitions:
                     await self._sweep(assignment, number, changes)
 
+    def _is_current(self, assignment: Assignment) -> bool:
+        # To be asked after each wait: the partitions may have gone meanwhile, and others come.
+        return self._app.checkpointer.is_current(assignment)
+
     async def _bring_up(self, assignment: Assignment) -> bool:
         for number in self._table.partitions:
+            if not self._is_current(assignment):
+                return False
             vector = self._noted(number)
             if vector is None:
                 known = self._definitions.vector
@@ -94,14 +107,14 @@ class Recomputation:
             loop = asyncio.get_running_loop()
             changes = await loop.run_in_executor(None, partial(self._definitions.changed_since, vector))
             await self._sweep(assignment, number, changes)
-        return self._app.checkpointer.is_current(assignment)
+        return self._is_current(assignment)
 
     async def _sweep(self, assignment: Assignment, number: int, changes: Changes) -> None:
         for changed in changes.outcomes:
             await self._recompute(assignment, number, self._keys_of_outcome(number, changed))
         for account in changes.accounts:
             await self._recompute(assignment, number, self._all_keys(number, f"{account}:".encode()))
-        if self._noted(number) != changes.vector:
+        if self._is_current(assignment) and self._noted(number) != changes.vector:
             await self._note(assignment, number, changes.vector)
 
     def _noted(self, number: int) -> Vector | None:
@@ -117,7 +130,7 @@ class Recomputation:
     async def _recompute(self, assignment: Assignment, number: int, pieces: Iterator[list[bytes]]) -> None:
         """Compute the rows of all keys again, unless the partition goes meanwhile."""
         process = self._processor()
-        while self._app.checkpointer.is_current(assignment) and (keys := next(pieces, None)) is not None:
+        while self._is_current(assignment) and (keys := next(pieces, None)) is not None:
             output = process.recompute(number, map(_row_key, keys))
             if output.changes:
                 output.mastery["recomputed"] += len(output.changes[0].rows)
@@ -126,7 +139,7 @@ class Recomputation:
                 await asyncio.sleep(0)
 
     async def _note(self, assignment: Assignment, number: int, vector: Vector) -> None:
-        if self._app.checkpointer.is_current(assignment):
+        if self._is_current(assignment):
             places = sorted([*place, offset] for place, offset in vector.items())
             text = json.dumps([self._definitions.identity, places])
             note = self._table.note(number, **{_VECTOR: text})
@@ -136,24 +149,26 @@ class Recomputation:
     def _keys_of_outcome(self, number: int, changed: ChangedOutcome) -> Iterator[list[bytes]]:
         outcome = changed.learning_outcome_id.encode()
         prefix = b"" if changed.root_account_uuid is None else f"{changed.root_account_uuid}:".encode()
-        yield self._staged(number, prefix, b":" + outcome)
+        yield from self._staged(number, prefix, b":" + outcome)
         after = b""
         while keys := self._table.keys_of_outcome(number, outcome, after=after, limit=_PIECE):
             after = keys[-1]
             yield [key for key in keys if key.startswith(prefix)]
 
     def _all_keys(self, number: int, prefix: bytes = b"") -> Iterator[list[bytes]]:
-        yield self._staged(number, prefix)
+        yield from self._staged(number, prefix)
         after = b""
         while keys := self._table.scan_keys(number, prefix=prefix, after=after, limit=_PIECE):
             after = keys[-1]
             yield keys
 
-    def _staged(self, number: int, prefix: bytes, suffix: bytes = b"") -> list[bytes]:
+    def _staged(self, number: int, prefix: bytes, suffix: bytes = b"") -> Iterator[list[bytes]]:
         # What is staged now and written later is not among the keys in the file.
-        return [
+        keys = [
             key for key in self._table.staged_keys(number) if key.startswith(prefix) and key.endswith(suffix)
         ]
+        for start in range(0, len(keys), _PIECE):
+            yield keys[start : start + _PIECE]
 
 
 def _row_key(key: bytes) -> RowKey:
