@@ -16,6 +16,7 @@ from app.events.keys import key_function
 from app.events.names import DOCUMENTED_EVENTS
 from app.kafka import BrokerUnreachable, client_config
 from app.logs import fields
+from app.mastery_numbers import NumbersOfWorker
 from app.mastery_part import MasteryPart
 from app.schemas.contract import Contract, load_contract
 from app.schemas.encoder import compile_encoder
@@ -117,6 +118,14 @@ class Worker:
         web.serve_schemas(ids.catalogue)
         self._router = build_router(settings, contract, ids)
         self._mastery = self._open_mastery(contract, catalogue, ids, deadline)
+        web.tell_numbers(
+            NumbersOfWorker(
+                settings.state_dir / "mastery",
+                settings.result_topics[0],
+                self.progress,
+                self._mastery.definitions.counts,
+            )
+        )
         producer = TransactionalProducer(
             client_config(settings), transactional_id, max_batch_bytes=settings.max_message_bytes
         )

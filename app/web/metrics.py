@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -14,7 +14,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app import __version__
+from app.mastery_numbers import MasteryNumbers
 from app.stream.progress import PartitionProgress, Phase, Progress, ProgressSnapshot
+from app.web.mastery_metrics import MasteryCollector, mastery_counters
 
 __all__ = ["ProgressCollector", "metrics_route"]
 
@@ -54,6 +56,7 @@ class ProgressCollector(Collector):
             for value, count in sorted(counts.items()):
                 family.add_metric([value], count)
             yield family
+        yield from mastery_counters(snapshot.mastery)
         yield _last_events(snapshot.last_events)
         yield from _checkpoints(snapshot)
         yield from _partitions(snapshot.partitions)
@@ -137,13 +140,18 @@ def _partitions(partitions: tuple[PartitionProgress, ...]) -> Iterator[Metric]:
         yield family
 
 
-def metrics_route(progress: Progress, expected: Mapping[str, Iterable[str]] | None = None) -> Route:
-    """Return the route `/metrics`: the worker's progress and its process (CPU, memory, files).
+def metrics_route(
+    progress: Progress,
+    expected: Mapping[str, Iterable[str]] | None = None,
+    numbers: Callable[[], MasteryNumbers | None] = lambda: None,
+) -> Route:
+    """Return the route `/metrics`: the worker's progress, mastery, and its process (CPU, memory, files).
 
     It has a registry of its own, so nothing that Faust or another library registers globally shows up.
     """
     registry = CollectorRegistry()
     registry.register(ProgressCollector(progress, expected))
+    registry.register(MasteryCollector(numbers))
     ProcessCollector(registry=registry)
     return Route("/metrics", partial(_metrics, registry), methods=["GET"])
 

@@ -15,6 +15,7 @@ from starlette.routing import Mount, Route
 
 from app import __version__
 from app.errors import MasteryError
+from app.mastery_numbers import MasteryNumbers
 from app.schemas.known import SchemaCatalogue
 from app.settings import Settings
 from app.stream.progress import Progress
@@ -66,6 +67,7 @@ class WebServer:
         self._schemas = schema_catalogue
         self._progress = progress
         self._expected = expected
+        self._numbers: Callable[[], MasteryNumbers] | None = None
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
         self._address: tuple[str, int] | None = None
@@ -94,6 +96,10 @@ class WebServer:
         """Serve these schemas from now on."""
         self._schemas = catalogue
 
+    def tell_numbers(self, numbers: Callable[[], MasteryNumbers]) -> None:
+        """Have the metrics tell these numbers from now on."""
+        self._numbers = numbers
+
     def start(self) -> None:
         """Listen, and return when requests are answered. Taken, the default port means the next free one.
 
@@ -105,7 +111,7 @@ class WebServer:
         listener = _listen_nearby(self._settings, token)
         self._address = listener.getsockname()[:2]
         answering = threading.Event()
-        app = _application(self._progress, lambda: self._schemas, self._expected, token)
+        app = _application(self._progress, lambda: self._schemas, self._expected, self._count, token)
         self._server = _Server(app, answering)
         # A daemon: a process that ends without stop() must not hang on its web server.
         self._thread = threading.Thread(target=self._server.run, args=([listener],), name="web", daemon=True)
@@ -121,6 +127,9 @@ class WebServer:
         self._server.should_exit = True
         self._thread.join(_GRACE_SECONDS + 3)
         self._server = self._thread = None
+
+    def _count(self) -> MasteryNumbers | None:
+        return None if self._numbers is None else self._numbers()
 
 
 class _Server(uvicorn.Server):
@@ -188,12 +197,13 @@ def _application(
     progress: Progress,
     schemas: Callable[[], SchemaCatalogue | None],
     expected: Mapping[str, Iterable[str]] | None,
+    numbers: Callable[[], MasteryNumbers | None],
     token: SecretStr | None,
 ) -> Starlette:
     health = Mount("/health", routes=health_routes(progress))
     routes = [
         Route("/", _index, methods=["GET"]),
-        metrics_route(progress, expected),
+        metrics_route(progress, expected, numbers),
         Mount("/registry", app=registry_app(schemas)),
     ]
     if token is None:

@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
+from app.definitions.lookup import DefinitionCounts
+from app.mastery_numbers import MasteryNumbers
 from app.stream.progress import Phase, Progress
+from app.web.mastery_metrics import MasteryCollector
 from app.web.metrics import ProgressCollector
 
 __all__ = ["asked_for", "exported"]
@@ -34,6 +37,7 @@ def exported() -> dict[str, set[str]]:
     )
     registry = CollectorRegistry()
     registry.register(ProgressCollector(progress))
+    registry.register(MasteryCollector(lambda: MasteryNumbers(1, DefinitionCounts(1, 0, 1, 1, ("account",)))))
     ProcessCollector(registry=registry)
     samples: dict[str, set[str]] = {}
     for family in registry.collect():
