@@ -3,7 +3,14 @@
 import time
 from collections.abc import Iterator, Sequence
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, IsolationLevel, Message, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     NewTopic,
@@ -64,8 +71,20 @@ class Cluster:
     def commit_beginning(self, group: str, topics: Sequence[str], partitions: int) -> None:
         """Say that a group is to begin at the beginning, as an operator would."""
         wanted = [TopicPartition(topic, n, 0) for topic in topics for n in range(partitions)]
-        asked = [ConsumerGroupTopicPartitions(group, wanted)]
-        self._admin.alter_consumer_group_offsets(asked, request_timeout=_TIMEOUT)[group].result()
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group})
+        try:
+            deadline = time.monotonic() + _TIMEOUT
+            while True:
+                try:
+                    consumer.commit(offsets=wanted, asynchronous=False)
+                    return
+                except KafkaException:
+                    # A broker that has just started still loads its groups.
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.2)
+        finally:
+            consumer.close()
 
     def read(self, topic: str, partitions: int) -> Iterator[Message]:
         """Every record that a read_committed consumer gets, up to the end. Raises RunFailed on a stall."""
