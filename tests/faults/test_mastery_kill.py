@@ -14,13 +14,9 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240 * ROUNDS)]
 
 #: Step and, at most, how often it was reached; in the order of a worker's life.
 STEPS = (
-    ("take_over", 1),
-    ("catch_up", 1),
     ("open", 1),
     ("recompute", 4),
     ("note", 5),
-    ("begin", 20),
-    ("produce", 20),
     ("flush", 20),
     ("send_offsets", 20),
     ("end", 20),
@@ -28,6 +24,8 @@ STEPS = (
     ("note_in_file", 40),
     ("release", 20),
 )
+#: Where nothing else happens before the next step than in the tests of the fan-out.
+LONG_STEPS = (*STEPS, ("take_over", 1), ("catch_up", 1), ("begin", 20), ("produce", 20))
 #: Reached by a worker without state alone.
 RESTORE_STEPS = (("append", 3), ("finish_restore", 3))
 
@@ -43,10 +41,10 @@ def test_kill_between_every_two_steps(mastery_run) -> None:
     """One worker with one state folder, which twice is gone before the restart, and then in the restore."""
     rng = random.Random(f"{SEED} steps")
     run = mastery_run(seed=SEED + 32)
-    steps = list(STEPS) * ROUNDS
+    steps = list(STEPS) if ROUNDS == 1 else list(LONG_STEPS) * ROUNDS
     rng.shuffle(steps)
     for number, (step, most) in enumerate(steps):
-        if number % len(STEPS) == len(STEPS) // 2:
+        if number % 8 == 4:
             run.school.redefine(number)
         _kill_at(run, step, rng.randint(1, most))
     for number, (step, most) in enumerate(RESTORE_STEPS * ROUNDS):

@@ -1,0 +1,83 @@
+"""Several workers computing mastery: they come and go, hang and wake up, and definitions change meanwhile."""
+
+import random
+import time
+
+import pytest
+
+from tests.faults.conftest import ROUNDS, SEED
+from tests.faults.run import FAULTY_WORKER
+from tests.support.records import read_all
+from tests.support.waiting import wait_until
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240 * ROUNDS)]
+
+
+ZOMBIE_STEPS = ("send_offsets", "recompute")
+LONG_ZOMBIE_STEPS = ("begin", "flush", "send_offsets", "end", "write", "release", "recompute", "note")
+
+
+@pytest.mark.parametrize("step", ZOMBIE_STEPS if ROUNDS == 1 else LONG_ZOMBIE_STEPS)
+def test_a_zombies_rows_never_count(mastery_run, step: str) -> None:
+    """It hangs at a step until another worker has taken its partitions over, and then wakes up."""
+    run = mastery_run(seed=SEED + 34)
+    zombie = run.worker("zombie", module=FAULTY_WORKER, FAULT=f"stop:{step}:{5 if step == 'note' else 25}")
+    zombie.start()
+    wait_until(lambda: zombie.frozen, timeout=30.0, what=f"a stop at {step}", detail=run.logs)
+    assert run.left_of(run.feeder.positions()) > 0
+    run.school.redefine(1)
+    run.worker("successor").start()
+    run.wait_for_rows(200, timeout=40.0)
+    zombie.thaw()
+    # It must not go on as if nothing had been.
+    assert zombie.wait(30.0) == 1, zombie.log
+    run.wait_for_rows(200)
+    run.finish()
+    if step in {"send_offsets", "end"}:
+        changelog = run.settings.changelog_topic
+        seen = [len(read_all(run.kafka.bootstrap, changelog, committed=only)) for only in (True, False)]
+        assert seen[0] < seen[1], "the zombie had written no rows: the run proves nothing"
+
+
+def test_workers_come_and_go_under_load(mastery_run) -> None:
+    """One worker stays; two others come, and go by SIGTERM or kill -9; all definitions change in between."""
+    rng = random.Random(f"{SEED} guests")
+    run = mastery_run(seed=SEED + 35)
+    steady = run.worker("steady")
+    guests = [run.worker("guest-1"), run.worker("guest-2")]
+    run.manage(steady)
+    steady.start()
+    steady.wait_ready()
+    for number in range(6 * ROUNDS):
+        guest = guests[number % 2]
+        if not guest.running:
+            guest.start()
+        elif rng.random() < 0.4:
+            guest.kill()
+        else:
+            guest.terminate()
+            assert guest.wait(30.0) == 0, guest.log
+        if number % 3 == 1:
+            run.school.redefine(number)
+        assert run.left_of(run.feeder.positions()) > 0
+        time.sleep(rng.uniform(1.5, 3.5))
+    run.finish()
+
+
+def test_definitions_that_change_while_no_worker_runs(mastery_run) -> None:
+    """And once more while rows are computed again for the first change."""
+    run = mastery_run(seed=SEED + 36)
+    worker = run.worker("worker")
+    worker.start()
+    for number in range(ROUNDS):
+        run.wait_for_rows(500)
+        worker.terminate()
+        assert worker.wait(30.0) == 0, worker.log
+        fed = run.feeder.count
+        assert run.school.redefine(2 * number) > 20
+        wait_until(lambda fed=fed: run.feeder.count > fed + 300, timeout=20.0, what="changes to be fed")
+        worker.start()
+        worker.wait_ready()
+        run.school.redefine(2 * number + 1)
+    run.wait_for_rows(500)
+    run.finish()
