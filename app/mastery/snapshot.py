@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from app.mastery.ids import local_id
 from app.mastery.versions import Version, milliseconds, read_version
 
-__all__ = ["Identity", "ResultSnapshot", "RowKey", "Unplaced", "Work", "read_result"]
+__all__ = ["RESULT_FIELDS", "Identity", "ResultSnapshot", "RowKey", "Unplaced", "Work", "read_result"]
 
 
 class RowKey(NamedTuple):
@@ -96,13 +96,43 @@ class Unplaced(StrEnum):
     """An event of the oldest generation: it does not say whose result it is."""
     NO_IDENTITY = "no-identity"
     """It has neither an id nor names any work, so nothing tells it from another result of the student."""
+    UNFIT_ID = "unfit-id"
+    """A colon in the id of account, student or outcome: keys of rows would not tell any more whose they are.
+    Canvas's ids are digits, its uuids letters and digits."""
+
+
+RESULT_FIELDS: Final = frozenset(
+    {
+        "event_id",
+        "metadata.event_time",
+        "metadata.root_account_id",
+        "metadata.root_account_uuid",
+        "body.artifact_id",
+        "body.artifact_type",
+        "body.assessed_at",
+        "body.associated_asset_id",
+        "body.associated_asset_type",
+        "body.id",
+        "body.learning_outcome_id",
+        "body.percent",
+        "body.possible",
+        "body.result_context_id",
+        "body.result_context_type",
+        "body.result_context_uuid",
+        "body.score",
+        "body.updated_at",
+        "body.user_uuid",
+        "body.workflow_state",
+    }
+)
+"""What `read_result` looks at; `updated_at` where there is one."""
 
 
 def read_result(record: Mapping[str, Any]) -> tuple[RowKey, ResultSnapshot] | Unplaced:
     """The row and the snapshot of a decoded `learning_outcome_result_*` record of any generation.
 
-    `record` is a dict as `app.schemas.decoder` makes it: every field of the contract is there, times are
-    aware datetimes.
+    `record` is a dict as `app.schemas.decoder` makes it, with RESULT_FIELDS at least; times are aware
+    datetimes or milliseconds since 1970.
     """
     metadata, body = record["metadata"], record["body"]
     user = body["user_uuid"]
@@ -125,6 +155,8 @@ def read_result(record: Mapping[str, Any]) -> tuple[RowKey, ResultSnapshot] | Un
         user,
         local_id(body["learning_outcome_id"], root_account_id),
     )
+    if ":" in key[0] or ":" in key[1] or ":" in key[2]:
+        return Unplaced.UNFIT_ID
     return key, ResultSnapshot(
         local_id(result_id, root_account_id) if result_id else None,
         work,

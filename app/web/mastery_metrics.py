@@ -12,7 +12,7 @@ from app.mastery_numbers import MasteryNumbers
 __all__ = ["NOT_PLACED", "MasteryCollector", "mastery_counters"]
 
 #: Why a result changes no row, as the stream counts it.
-NOT_PLACED: Final = ("no-student", "no-identity", "empty", "passed-over")
+NOT_PLACED: Final = ("no-student", "no-identity", "unfit-id", "empty", "passed-over")
 
 _COUNTERS: Final = {
     "results": ("mastery_results", "Results applied to rows, repeated ones too."),

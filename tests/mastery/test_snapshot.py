@@ -124,3 +124,16 @@ def test_works_that_may_be_one(other, same):
 def test_works_without_an_artifact_are_told_apart_by_the_asset():
     assert not Work("", "", "Assignment", "56").may_be(Work("", "", "", ""))
     assert Work("", "", "Assignment", "56").may_be(Work("", "", "Assignment", "56"))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        result(account="a:b"),
+        result(user_uuid="b:c"),
+        result(learning_outcome_id="7:8"),
+        result(user_uuid=":"),
+    ],
+)
+def test_ids_that_keys_would_confuse_are_in_no_row(event):
+    assert read_result(event) is Unplaced.UNFIT_ID

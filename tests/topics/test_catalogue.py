@@ -33,7 +33,7 @@ def test_has_a_topic_of_each_schema_and_those_that_the_stream_itself_needs():
     settings, events = load_settings(), load_contract().events
     topics = catalogue().topics
     expected = {settings.raw_topic_name, settings.dead_letter_topic, settings.schemas_topic}
-    expected |= {settings.replays_topic, settings.changelog_topic}
+    expected |= {settings.replays_topic, settings.changelog_topic, settings.commands_topic}
     assert set(topics) == expected | {settings.typed_topic(name) for name in load_contract().topics}
     assert {spec.event for spec in topics.values() if spec.event} == set(events)
     assert all(spec.name == settings.typed_topic(spec.event) for spec in topics.values() if spec.event)
@@ -59,7 +59,7 @@ def test_a_topic_says_who_writes_who_reads_and_what_it_is_for():
 def test_retention():
     topics = catalogue().topics
     for name, spec in topics.items():
-        days = {"canvas.live-events": 14, "canvas.dead-letter": 30}.get(name)
+        days = {"canvas.live-events": 14, "canvas.mastery-commands": 14, "canvas.dead-letter": 30}.get(name)
         if spec.event:
             days = 400 if spec.event in ACTIVITY else None
         if name in COMPACTED:
@@ -69,6 +69,11 @@ def test_retention():
         assert spec.config["retention.ms"] == ("-1" if days is None else str(days * DAY))
         assert spec.config["retention.bytes"] == "-1"
         assert spec.config["cleanup.policy"] == "delete"
+
+
+def test_what_replaced_records_said_does_not_stay_for_ever():
+    for name in ("mastery-changelog", "outcome_mastery", "course_outcome_mastery"):
+        assert config(f"canvas.{name}")["max.compaction.lag.ms"] == str(7 * DAY)
 
 
 def test_each_retention_is_a_setting():
@@ -81,6 +86,7 @@ def test_each_retention_is_a_setting():
     found = {name: spec.config.get("retention.ms") for name, spec in catalogue(**changed).topics.items()}
     assert found["canvas.live-events"] == str(1 * DAY)
     assert found["canvas.dead-letter"] == str(2 * DAY)
+    assert found["canvas.mastery-commands"] == str(1 * DAY)
     assert found["canvas.rubric_assessed"] == str(3 * DAY)
     assert found["canvas.learning_outcome_result_created"] == str(4 * DAY)
     assert found["canvas.outcome_proficiency_updated"] == str(4 * DAY)
@@ -89,8 +95,8 @@ def test_each_retention_is_a_setting():
 
 def test_result_topics_are_one_group():
     (group,) = catalogue().groups().values()
-    made_of_results = {"canvas.mastery-changelog", "canvas.outcome_mastery", "canvas.course_outcome_mastery"}
-    assert {spec.name for spec in group} == {f"canvas.{event}" for event in RESULTS} | made_of_results
+    others = {"mastery-commands", "mastery-changelog", "outcome_mastery", "course_outcome_mastery"}
+    assert {spec.name for spec in group} == {f"canvas.{name}" for name in RESULTS | others}
 
 
 @given(partitions=st.integers(1, 10_000))
@@ -102,13 +108,31 @@ def test_a_group_has_one_partition_count_and_schemas_are_in_order(partitions):
 
 
 @given(size=st.integers(16 * 1024, 512 * 1024 * 1024))
-def test_dead_letters_may_be_a_mebibyte_larger(size):
+def test_what_is_made_of_several_records_or_adds_headers_may_be_larger(size):
     sizes = {
         name: int(spec.config["max.message.bytes"])
         for name, spec in catalogue(max_message_bytes=size).topics.items()
     }
     assert sizes.pop("canvas.dead-letter") == size + 1024 * 1024
+    assert sizes.pop("canvas.mastery-changelog") == size + 15 * 1024 * 1024
     assert set(sizes.values()) == {size}
+
+
+def test_what_the_stream_makes_of_results_is_compacted_and_keeps_tombstones_for_a_month():
+    found = catalogue().topics
+    for name in ("mastery-changelog", "outcome_mastery", "course_outcome_mastery"):
+        config = found[f"canvas.{name}"].config
+        assert config["cleanup.policy"] == "compact"
+        assert int(config["delete.retention.ms"]) == 30 * 24 * 3600 * 1000
+        assert "retention.ms" not in config
+    assert "delete.retention.ms" not in found["canvas.schemas"].config
+
+
+def test_the_value_of_a_topic_without_event_names_its_schema():
+    found = catalogue().topics
+    assert found["canvas.outcome_mastery"].value.endswith("avro/outcome_mastery.avsc")
+    assert found["canvas.outcome_mastery"].event is None
+    assert found["canvas.mastery-changelog"].value.startswith("a format byte")
 
 
 def test_prefix_and_raw_topic():
