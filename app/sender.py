@@ -12,6 +12,8 @@ __all__ = ["EventSender", "EventTooLarge"]
 
 # Milliseconds until an event counts as not delivered: long enough for a broker to be restarted.
 DELIVERY_TIMEOUT_MS = 60_000
+# Seconds. A producer's first record alone can take one.
+_SETTLING = 5.0
 
 
 class EventTooLarge(MasteryError):
@@ -56,8 +58,8 @@ class EventSender:
         self._raise_failure()
 
     def settle(self) -> None:
-        """Wait for what is under way, a second at most, so that `accepted` tells the truth after an error."""
-        deadline = time.monotonic() + 1.0
+        """Wait for what is under way, some seconds at most: `accepted` is right after an error, too."""
+        deadline = time.monotonic() + _SETTLING
         while len(self._producer) and time.monotonic() < deadline:
             self._serve(0.1)
 

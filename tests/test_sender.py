@@ -32,7 +32,7 @@ def test_an_event_that_no_topic_takes_is_refused_and_the_others_are_not(settings
     with pytest.raises(EventTooLarge) as caught:
         events.send(b"x" * (settings.max_message_bytes + 2 * 1024 * 1024))
     assert "MASTERY_MAX_MESSAGE_BYTES" in str(caught.value.hint)
-    # It waits a second at most, which may not be enough for the first record.
+    # It waits some seconds at most, which may not be enough for the first record.
     wait_until(lambda: events.settle() or events.accepted, timeout=10.0, what="the other one to be accepted")
     assert events.accepted == 1
 

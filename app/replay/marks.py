@@ -24,7 +24,7 @@ class MarkUnreadable(MasteryError):
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """Where a dead letter went: to which place of which raw topic, the how manieth time, and when.
+    """Where a dead letter went: to which place of which raw topic, for which time (from 1), and when.
 
     `at` is in milliseconds since the epoch. `letter` is the `digest` of the letter that was sent: when the
     dead-letter topic is deleted and made anew, other letters stand at the same places.

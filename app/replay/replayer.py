@@ -220,5 +220,5 @@ def _batch_limit(settings: Settings) -> int:
 
 
 def _count(letter: Letter, mark: Mark | None) -> int:
-    """Return the how manieth replay of the same raw record this is: after a failure, or again by request."""
+    """Return how often the same raw record was replayed with this: after a failure, or again by request."""
     return max(letter.replays, mark.count if mark is not None else 0) + 1
