@@ -38,6 +38,7 @@ COMMANDS = {
     "dead-letters": _Entry("dead_letters", "Look at what could not be understood, and send it again."),
     "show": _Entry("show", "Show how a student stands, and the results behind each score."),
     "state": _Entry("state", "Export the rows of mastery, prove them, or make them anew."),
+    "forget": _Entry("forget", "Forget a student, for good."),
     "status": _Entry("status", "Show how far the workers have come."),
     "web-token": _Entry("web_token", "Make a token for the web server of the workers."),
     "settings": _Entry("settings", "Explain every setting, its value and where that comes from."),

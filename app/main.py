@@ -47,7 +47,7 @@ def create_app(settings: Settings, worker: Worker) -> StreamApp:
         },
     )
     add_router(app, settings.raw_topic_name, lambda: worker.router)
-    add_mastery(app, settings.result_topics, lambda: worker.mastery.processor)
+    add_mastery(app, settings.row_topics, lambda: worker.mastery.apply)
     app.task(lambda: worker.mastery.recomputation(app, settings).run())
     worker.on_failure = app.fail_soon
     return app

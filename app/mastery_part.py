@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from app.agents.forgetting import Forgetting
 from app.agents.mastery import MasteryProcessor
 from app.agents.publication import Publication
 from app.agents.recompute import Recomputation
@@ -11,7 +12,8 @@ from app.agents.rows import MasteryRows
 from app.definitions.definitions import Definitions
 from app.errors import MasteryError
 from app.kafka import client_config
-from app.mastery import blob
+from app.mastery import blob, forgotten
+from app.mastery.forgotten import Forgotten
 from app.schemas.contract import Contract
 from app.schemas.decoder import AvroDecoder
 from app.schemas.encoder import compile_encoder
@@ -19,6 +21,7 @@ from app.schemas.registry import SchemaIds, schema_lookup
 from app.settings import Settings
 from app.state.table import Changelog, StateTable
 from app.stream.application import StreamApp
+from app.stream.batch import Output, RecordBatch
 from app.stream.progress import Progress
 from app.topics import Catalogue, TopicAdmin
 
@@ -40,6 +43,8 @@ class MasteryPart:
     table: StateTable
     rows: MasteryRows
     processor: MasteryProcessor
+    forgetting: Forgetting
+    commands_topic: str
 
     @classmethod
     def build(
@@ -62,20 +67,28 @@ class MasteryPart:
             encode_row=_encode(contract, ids, _ROW_TOPIC),
             encode_course=_encode(contract, ids, _COURSE_TOPIC),
         )
+        marks: dict[int, Forgotten] = {}
         processor = MasteryProcessor(
             AvroDecoder(look_up).decode,
             table,
             definitions.lookup.resolve,
             publication,
             changelog=settings.changelog_topic,
+            forgotten=marks,
         )
         rows = MasteryRows(
             table,
-            settings.result_topics,
+            settings.row_topics,
             lambda cancelled: definitions.catch_up(_CATCH_UP_TIMEOUT, cancelled),
             progress,
+            marks,
         )
-        return cls(definitions, table, rows, processor)
+        forgetting = Forgetting(table, processor, marks)
+        return cls(definitions, table, rows, processor, forgetting, settings.commands_topic)
+
+    def apply(self, batch: RecordBatch) -> Output:
+        """Bring a batch of one of the inputs into the rows."""
+        return (self.forgetting if batch.topic == self.commands_topic else self.processor)(batch)
 
     def recomputation(self, app: StreamApp, settings: Settings) -> Recomputation:
         """Return what keeps the rows in agreement with the definitions while `app` runs."""
@@ -91,12 +104,13 @@ class MasteryPart:
 
 def _changelog(settings: Settings, catalogue: Catalogue) -> Changelog:
     spec = catalogue.topics[settings.changelog_topic]
+    formats = {bytes([blob.FORMAT]), bytes([forgotten.FORMAT])}
     return Changelog(
         spec.name,
         TopicAdmin(settings).topic_id(spec.name),
         spec.partitions,
         blob.FORMAT,
-        lambda value: value[:1] == bytes([blob.FORMAT]),
+        lambda value: value[:1] in formats,
         int(spec.config["delete.retention.ms"]) / 1000,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 from app.agents.publication import Publication
 from app.errors import MasteryError
 from app.mastery.blob import BlobError, decode, encode
+from app.mastery.forgotten import Forgotten, remaining
 from app.mastery.resolve import Definition
 from app.mastery.results import Results
 from app.mastery.rollup import roll_up
@@ -40,8 +41,9 @@ class MasteryProcessor:
     """Brings results into the rows of their partition, and computes rows again. To be used in the event loop.
 
     `decode` takes the framed value of a typed result; `definition` is asked for each row by root account and
-    outcome. Every output holds, in one transaction, the changed rows for the changelog and what is published
-    of them. Raises what StateTable raises, and RowUnreadable.
+    outcome; `forgotten` has the marks of the partitions owned. Every output holds, in one transaction, the
+    changed rows for the changelog and what is published of them. Raises what StateTable raises, and
+    RowUnreadable.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class MasteryProcessor:
         publication: Publication,
         *,
         changelog: str,
+        forgotten: Mapping[int, Forgotten] | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._decode = decode
@@ -59,12 +62,14 @@ class MasteryProcessor:
         self._definition = definition
         self._publication = publication
         self._changelog = changelog
+        self._forgotten: Mapping[int, Forgotten] = {} if forgotten is None else forgotten
         self._clock = clock
 
     def __call__(self, batch: RecordBatch) -> Output:
         """Apply a batch of results; a row that several of them touch is computed once."""
         output = Output()
         histories: _Histories = {}
+        forgotten = self._forgotten.get(batch.partition)
         for record in batch.records:
             if record.value is None:
                 output.mastery["empty"] += 1
@@ -74,6 +79,9 @@ class MasteryProcessor:
                 output.mastery[placed.value] += 1
                 continue
             key, snapshot = placed
+            if forgotten and forgotten.passes_over(*key[:2], snapshot.version.event_time):
+                output.mastery["passed-over"] += 1
+                continue
             histories.setdefault(str(key).encode(), (key, []))[1].append(snapshot)
         output.mastery["results"] += len(batch.records)
         self._change(batch.partition, histories, output)
@@ -84,6 +92,36 @@ class MasteryProcessor:
         output = Output()
         self._change(partition, {str(key).encode(): (key, []) for key in keys}, output)
         return output
+
+    def forget(
+        self,
+        partition: int,
+        keys: Iterable[RowKey],
+        forgotten_at: int,
+        marks: Mapping[bytes, bytes],
+        output: Output,
+    ) -> None:
+        """Take from rows what events up to a time told; rows of which nothing is left go. Keep `marks`."""
+        now = self._clock() // 1_000_000
+        raw_keys = {str(key).encode(): key for key in keys}
+        changed: dict[bytes, bytes | None] = {**marks}
+        for raw_key, blob in self._table.get_many(partition, raw_keys).items():
+            key = raw_keys[raw_key]
+            held = _read(key, blob)
+            left = remaining(held.results, forgotten_at)
+            if left == held.results:
+                continue
+            if left.snapshots:
+                definition = self._definition(key.root_account_uuid, key.learning_outcome_id)
+                row = roll_up(key, left, definition)
+                changed[raw_key] = encode(left, row)
+                output.typed += self._publication.records(raw_key, held.row, row, now)
+            else:
+                changed[raw_key] = None
+                if held.row is not None:
+                    output.typed += self._publication.tombstones(raw_key, held.row, now)
+                output.mastery["deleted"] += 1
+        self._keep(partition, changed, output, now)
 
     def _change(self, partition: int, histories: _Histories, output: Output) -> None:
         now = self._clock() // 1_000_000
@@ -106,8 +144,12 @@ class MasteryProcessor:
             if row != held.row:
                 output.typed += self._publication.records(raw_key, held.row, row, now)
                 output.mastery["published"] += 1
+        output.mastery["changed"] += len(changed)
+        self._keep(partition, changed, output, now)
+
+    def _keep(self, partition: int, changed: Mapping[bytes, bytes | None], output: Output, now: int) -> None:
+        """Stage what changed, with its changelog in the same output."""
         if changed:
-            output.mastery["changed"] += len(changed)
             change = self._table.stage(partition, changed)
             output.changes.append(change)
             self._log(partition, changed, _offset_taker(change), output, now)
@@ -147,10 +189,12 @@ def _offset_taker(change: StateChange) -> Delivered:
     return delivered
 
 
-def add_mastery(app: StreamApp, topics: Sequence[str], processor: Callable[[], MasteryProcessor]) -> None:
-    """Register the agent that takes the typed results; `processor` is asked for when the agent starts.
+def add_mastery(
+    app: StreamApp, topics: Sequence[str], processor: Callable[[], Callable[[RecordBatch], Output]]
+) -> None:
+    """Register the agent that takes typed results and commands; `processor` is asked for when it starts.
 
-    One agent for both topics: it is the one writer of the rows of a partition.
+    One agent for all these topics: it is the one writer of the rows of a partition.
     """
     results = app.topic(*topics, key_serializer="raw", value_serializer="raw")
 

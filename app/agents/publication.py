@@ -65,6 +65,12 @@ class Publication:
         for course_id in courses_left(before, after):
             yield (self._course_topic, None, _course_key(key, course_id), -1, None, None, now)
 
+    def tombstones(self, key: bytes, before: Row, now: int) -> Iterator[TypedRecord]:
+        """Yield what takes the row and its courses away from consumers."""
+        yield (self._row_topic, None, key, -1, None, None, now)
+        for course in before.courses:
+            yield (self._course_topic, None, _course_key(key, course.course_id), -1, None, None, now)
+
 
 def _course_key(key: bytes, course_id: str) -> bytes:
     return key + b":" + course_id.encode()

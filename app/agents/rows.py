@@ -4,6 +4,9 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from app.mastery.blob import BlobError
+from app.mastery.forgotten import PREFIX, Forgotten
+from app.state.errors import ChangelogUnusable
 from app.state.restore import RestoreProgress
 from app.state.table import StateTable
 from app.stream.batch import Assignment
@@ -16,18 +19,21 @@ __all__ = ["MasteryRows"]
 class MasteryRows:
     """Brings table and definitions to where a partition's next result can be applied. A StateSink.
 
-    `catch_up` blocks until the definitions are those of now, or until cancelled (then False).
+    `topics` are the inputs that are made into rows. `catch_up` blocks until the definitions are those of now,
+    or until cancelled (then False). `forgotten` is filled with the marks of the partitions owned.
     """
 
     def __init__(
         self,
         table: StateTable,
-        result_topics: Iterable[str],
+        topics: Iterable[str],
         catch_up: Callable[[Callable[[], bool]], bool],
         progress: Progress,
+        forgotten: dict[int, Forgotten] | None = None,
     ) -> None:
         self._table = table
-        self._result_topics = tuple(result_topics)
+        self._topics = tuple(topics)
+        self._forgotten = {} if forgotten is None else forgotten
         self._catch_up = catch_up
         self._progress = progress
 
@@ -35,15 +41,16 @@ class MasteryRows:
         """Restore the rows of the partitions assigned, then wait for the definitions.
 
         Raises:
-            PartitionsMismatch: the result topics were not assigned partition by partition.
+            PartitionsMismatch: the topics were not assigned partition by partition.
             StateError: see StateTable.take_over.
         """
         partitions = self._partitions(assignment)
         report = _Report(self._progress, partitions)
         report.begin()
-        return self._table.take_over(partitions, cancelled=cancelled, report=report) and self._catch_up(
-            cancelled
-        )
+        if not self._table.take_over(partitions, cancelled=cancelled, report=report):
+            return False
+        self._load_marks()
+        return self._catch_up(cancelled)
 
     def give_up(self) -> None:
         """Forget what was not committed."""
@@ -57,14 +64,23 @@ class MasteryRows:
         """Take what was written out of memory."""
         self._table.release(changes)
 
+    def _load_marks(self) -> None:
+        self._forgotten.clear()
+        for partition in self._table.partitions:
+            try:
+                forgotten = Forgotten.read(self._table.marks(partition, PREFIX))
+            except BlobError as error:
+                raise ChangelogUnusable(f"state of partition {partition}: {error}") from None
+            self._forgotten[partition] = forgotten
+
     def _partitions(self, assignment: Assignment) -> frozenset[int]:
         together = [
             frozenset(number for topic, number in assignment.partitions if topic == wanted)
-            for wanted in self._result_topics
+            for wanted in self._topics
         ]
         if len(set(together)) > 1:
             raise PartitionsMismatch(
-                f"{' and '.join(self._result_topics)} are not assigned with the same partitions",
+                f"{' and '.join(self._topics)} are not assigned with the same partitions",
                 hint="they must have one partition count: `mastery topics check`",
             )
         return together[0]

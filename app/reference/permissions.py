@@ -80,6 +80,17 @@ def roles(settings: Settings, catalogue: Catalogue) -> list[Role]:
                 Acl("Write", "transactional-id", f"{settings.group_id}.dead-letter-replay"),
             ),
         ),
+        Role(
+            "Forgetting students: `mastery forget`",
+            "registrar",
+            (
+                Acl("Read", "topic", settings.changelog_topic),
+                Acl("Write", "topic", settings.commands_topic),
+                Acl("DescribeConfigs", "topic", settings.topic_prefix, prefixed=True),
+                *([] if raw.startswith(settings.topic_prefix) else [Acl("DescribeConfigs", "topic", raw)]),
+                Acl("Describe", "group", settings.group_id),
+            ),
+        ),
     ]
 
 

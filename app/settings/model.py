@@ -277,9 +277,19 @@ class Settings(BaseSettings):
         return f"{self.topic_prefix}mastery-changelog"
 
     @property
+    def commands_topic(self) -> str:
+        """Topic of what is to be done with a student's rows: forget them."""
+        return f"{self.topic_prefix}mastery-commands"
+
+    @property
+    def row_topics(self) -> tuple[str, ...]:
+        """All topics that change the mastery rows: partition by partition, they have one reader."""
+        return (*self.result_topics, self.commands_topic)
+
+    @property
     def input_topics(self) -> tuple[str, ...]:
         """All topics that the group reads and commits."""
-        return (self.raw_topic_name, *self.result_topics)
+        return (self.raw_topic_name, *self.row_topics)
 
     @property
     def schemas_topic(self) -> str:

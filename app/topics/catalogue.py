@@ -88,6 +88,7 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     copartitioned: str | None = None
     raw: bool = False
     delete_retention_days: int | None = None
+    max_compaction_lag_days: int | None = None
     event: str | None = None
     schema: str | None = None
     key: str
@@ -179,6 +180,8 @@ def _config(where: str, entry: _Entry, settings: Settings) -> dict[str, str]:
         config["message.timestamp.type"] = "CreateTime"
     if entry.delete_retention_days is not None:
         config["delete.retention.ms"] = str(entry.delete_retention_days * _DAY_MS)
+    if entry.max_compaction_lag_days is not None:
+        config["max.compaction.lag.ms"] = str(entry.max_compaction_lag_days * _DAY_MS)
     in_sync = _number(where, entry.min_insync_replicas, settings)
     replication = _number(where, entry.replication, settings)
     if in_sync is not None:

@@ -12,6 +12,7 @@ def test_a_worker_reads_the_raw_topic_and_writes_all_that_it_makes():
     outputs += [SETTINGS.dead_letter_topic, SETTINGS.schemas_topic, SETTINGS.changelog_topic]
     assert grants == {
         Grant("Read", "topic", "somebody.else"),
+        Grant("Read", "topic", SETTINGS.commands_topic),
         Grant("Read", "group", SETTINGS.group_id),
         # Also to see whether it has written before.
         *(Grant("Read", "topic", name) for name in outputs),

@@ -17,7 +17,7 @@ def test_list_shows_the_catalogue_and_needs_no_broker(mastery, monkeypatch):
     done = mastery("topics", "list")
     assert (done.status, done.err) == (0, "")
     rows = {line.split()[0]: line for line in done.out.splitlines()}
-    assert len(rows) == 1 + 19
+    assert len(rows) == 1 + 20
     assert "14 days" in rows["school.live-events"]
     assert "30 days" in rows["school.dead-letter"]
     assert "400 days" in rows["school.rubric_assessed"]
@@ -27,7 +27,7 @@ def test_list_shows_the_catalogue_and_needs_no_broker(mastery, monkeypatch):
 
 def test_list_as_json_says_everything(mastery):
     specs = json.loads(mastery("topics", "list", "--json").out)
-    assert len(specs) == 19
+    assert len(specs) == 20
     for spec in specs:
         assert set(spec) == {
             "topic",
@@ -49,8 +49,8 @@ def test_apply_says_what_it_made_and_then_that_all_is_there(mastery, settings):
     assert (done.status, done.err) == (0, "")
     made = {line.removeprefix("made ") for line in done.out.splitlines() if line.startswith("made ")}
     assert made == existing(settings) == set(load_catalogue(settings).topics)
-    assert done.out.splitlines()[-1] == "19 made, 0 there before"
-    assert mastery("topics", "apply").out == "0 made, 19 there before\n"
+    assert done.out.splitlines()[-1] == "20 made, 0 there before"
+    assert mastery("topics", "apply").out == "0 made, 20 there before\n"
     assert mastery("topics", "check").status == 0
 
 
@@ -64,8 +64,8 @@ def test_apply_as_json(mastery, settings):
 def test_check_fails_while_topics_are_missing_and_makes_none(mastery, settings):
     done = mastery("topics", "check")
     assert done.status == 1
-    assert done.out.count("missing") == 19
-    assert done.err.startswith("error: of 19 topics, 19 missing")
+    assert done.out.count("missing") == 20
+    assert done.err.startswith("error: of 20 topics, 20 missing")
     assert "`mastery topics apply`" in done.err
     assert existing(settings) == set()
 

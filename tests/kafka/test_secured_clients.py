@@ -201,7 +201,7 @@ def mastery(settings: Settings, *arguments: str, given: bytes | None = None) -> 
 def test_what_the_docs_grant_is_enough_for_each_role(login, secured, tmp_path):
     """The roles are those of docs/operating.md. Each does its work with its own permissions and no others."""
     settings = changed(login, topic_prefix=f"{login.topic_prefix}roles.")
-    deployer, receiver, worker, reports, operator = roles(settings, load_catalogue(settings))
+    deployer, receiver, worker, reports, operator, registrar = roles(settings, load_catalogue(settings))
     secured.grant_role(deployer)
     mastery(settings, "topics", "apply")
     mastery(settings, "topics", "check")
@@ -222,6 +222,9 @@ def test_what_the_docs_grant_is_enough_for_each_role(login, secured, tmp_path):
             what="everything to be processed",
             detail=lambda: running.log,
         )
+        secured.grant_role(registrar)
+        forgotten = mastery(settings, "forget", "somebody", "--account", "school", "--yes")
+        assert settings.dead_letter_topic in forgotten
         running.terminate()
         assert running.wait() == 0, running.log
     secured.grant_role(operator)

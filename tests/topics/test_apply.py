@@ -89,7 +89,7 @@ def test_on_an_empty_broker_everything_is_made_as_declared(catalogue, admin, sid
         found = side.config(name)
         assert {key: found[key] for key in spec.config} == dict(spec.config)
     assert {state.status for state in done.states} == {"ok"}
-    assert [state.status for state in check(catalogue, admin)] == ["ok"] * 19
+    assert [state.status for state in check(catalogue, admin)] == ["ok"] * 20
     require_usable(done.states)
 
 
@@ -129,9 +129,9 @@ def test_compaction_of_results_keeps_a_worker_from_starting(catalogue, admin, si
 
 
 def test_missing_topics_are_drift_and_keep_a_worker_from_starting(catalogue, admin):
-    with pytest.raises(TopicDrift, match="19 missing"):
+    with pytest.raises(TopicDrift, match="20 missing"):
         check(catalogue, admin)
-    with pytest.raises(TopicsMissing, match="19 of 19 topics") as missing:
+    with pytest.raises(TopicsMissing, match="20 of 20 topics") as missing:
         require_usable(plan(catalogue, admin))
     assert "mastery topics apply" in missing.value.hint
 
