@@ -3,6 +3,7 @@
 import click
 
 from app.commands.state_export import export
+from app.commands.state_rebuild import rebuild
 from app.commands.state_reset import reset
 from app.commands.state_verify import verify
 
@@ -14,5 +15,5 @@ def state() -> None:
     """Export the rows of mastery, prove them against the events, or make them anew."""
 
 
-for _command in (verify, reset, export):
+for _command in (verify, rebuild, reset, export):
     state.add_command(_command)

@@ -167,7 +167,7 @@ def _strays(topic: str, key: str, home: int, found: Mapping[int, bytes]) -> Iter
 def _fields(
     topic: str, key: str, found: Mapping[str, Any], expected: Mapping[str, Any]
 ) -> Iterator[Difference]:
-    for name in [*expected, *(found.keys() - expected.keys())]:
+    for name in [*expected, *(name for name in found if name not in expected)]:
         is_, should = found.get(name, ABSENT), expected.get(name, ABSENT)
         if is_ != should:
             yield Difference(topic, key, name, is_, should)

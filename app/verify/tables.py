@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from app.mastery.forgotten import Forgotten, is_mark
 from app.settings import Settings
 from app.verify.compare import COURSES, ROWS, STATE, FoundRow
 from app.verify.offsets import Place, bounds, places_of
@@ -25,6 +26,7 @@ class RowTables:
             settings.typed_topic(STATE): self.state,
         }
         self._next: dict[Place, int] = {}
+        self._marks: dict[int, dict[bytes, bytes]] = {}
         self._indexed = False
 
     def topics(self) -> list[str]:
@@ -45,7 +47,11 @@ class RowTables:
         stretches, count = self.ends(), 0
         for records in read_stretch(self._settings, stretches):
             for record in records:
-                if record.key is not None and record.key.startswith(prefix):
+                if record.key is None:
+                    continue
+                if is_mark(record.key):
+                    self._marks.setdefault(record.partition, {})[record.key] = record.value or b""
+                elif record.key.startswith(prefix):
                     count += 1
                     self._by_topic[record.topic].add(record.key, record.partition, record.value)
             heard(len(records))
@@ -55,6 +61,10 @@ class RowTables:
             for table in self._by_topic.values():
                 table.index()
         return count
+
+    def forgotten(self, partition: int) -> Forgotten:
+        """Return who was forgotten, of one partition of the changelog. Raises BlobError."""
+        return Forgotten.read(self._marks.get(partition, {}))
 
     def found(self, key: bytes) -> FoundRow:
         """Return all that is there of one row."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from app.mastery.forgotten import remaining
 from app.mastery.rollup import roll_up
 from app.mastery.row import Row
 from app.schemas.contract import Contract
@@ -147,7 +148,8 @@ class _Verifier:
                 {place: (begins[place], after[place]) for place in ours},
                 before,
                 rows,
-                prefix=self._prefix,
+                forgotten=self._tables.forgotten,
+                wanted=lambda key: key.startswith(self._prefix.encode()),
                 heard=heard,
             )
             for key, row in rows.items():
@@ -203,15 +205,19 @@ class _Verifier:
             self._tables.advance(self._prefix.encode())
             now = self._committed()
             rows = {key: entry.row for key, entry in self._judged.items()}
+            marks = {partition: self._tables.forgotten(partition) for partition in self._partitions}
             for row in rows.values():
                 row.moving = False
+                if row.partition >= 0 and (at := marks[row.partition].time(*row.key[:2])) is not None:
+                    row.results = remaining(row.results, at)
             replay(
                 self._settings,
                 self._decode,
                 {place: (after[place], now[place]) for place in self._places},
                 after,
                 rows,
-                only=rows.keys(),
+                forgotten=self._tables.forgotten,
+                wanted=rows.__contains__,
             )
             after = now
             judged, self._judged = self._judged, {}
