@@ -1,7 +1,7 @@
 """How much of the input is still to be done: from the broker alone, whoever works on it."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -21,8 +21,10 @@ _PAUSE = 0.1
 class PartitionBacklog:
     """One input partition. `committed` (None: nothing yet) and `end` are positions, that is, next offsets.
 
-    `idle` is True when no committed record is left to be processed. `lag` is how many offsets are left: an
-    upper limit of the records, as transaction markers and aborted records take offsets, too.
+    `idle` is True when no committed record is left to be processed. Of results, which workers hand on to
+    themselves, records of open transactions are left, too: the raw records that they are made from are done.
+    `lag` is how many offsets are left: an upper limit of the records, as transaction markers and aborted
+    records take offsets, too.
     """
 
     topic: str
@@ -58,7 +60,7 @@ def read_backlog(settings: Settings, partitions: Iterable[tuple[str, int]]) -> l
         # librdkafka asks for stable offsets: it waits for the end of a transaction that carries some.
         committed = _committed(consumer, wanted)
         positions = {(e.topic, e.partition): e.offset if e.offset >= 0 else None for e in committed}
-        found = _look(consumer, positions)
+        found = _look(consumer, positions, settings.result_topics)
     except KafkaException as error:
         # A group that may not be read is no error of the call, which times out: it comes as a message.
         reported = consumer.poll(0)
@@ -93,7 +95,9 @@ def _raise_first_error(entries: Iterable[TopicPartition]) -> None:
             raise KafkaException(entry.error)
 
 
-def _look(consumer: Consumer, positions: dict[tuple[str, int], int | None]) -> list[PartitionBacklog] | None:
+def _look(
+    consumer: Consumer, positions: dict[tuple[str, int], int | None], handed_on: Collection[str]
+) -> list[PartitionBacklog] | None:
     """Read one message of each partition; None when they do not come in time."""
     consumer.assign(
         [
@@ -108,14 +112,21 @@ def _look(consumer: Consumer, positions: dict[tuple[str, int], int | None]) -> l
         if message is None:
             return None
         key = (str(message.topic()), message.partition() or 0)
-        if key not in found and (seen := _conclude(consumer, message, key, positions[key])) is not None:
+        if (
+            key not in found
+            and (seen := _conclude(consumer, message, key, positions[key], handed_on)) is not None
+        ):
             found[key] = seen
             consumer.pause([TopicPartition(*key)])
     return [found[key] for key in sorted(found)]
 
 
 def _conclude(
-    consumer: Consumer, message: Message, key: tuple[str, int], committed: int | None
+    consumer: Consumer,
+    message: Message,
+    key: tuple[str, int],
+    committed: int | None,
+    handed_on: Collection[str],
 ) -> PartitionBacklog | None:
     """Conclude from a partition's first message: a record, or the news that there is none."""
     error, offset = message.error(), message.offset() or 0
@@ -124,7 +135,9 @@ def _conclude(
         end = max(high, offset + 1)
         return PartitionBacklog(*key, committed, end, lag=end - offset, idle=False)
     if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
-        return PartitionBacklog(*key, committed, offset, lag=0, idle=True)
+        _, high = consumer.get_watermark_offsets(TopicPartition(*key), cached=True)
+        pending = max(0, high - offset) if key[0] in handed_on else 0
+        return PartitionBacklog(*key, committed, offset, lag=pending, idle=not pending)
     if not error.retriable():
         raise KafkaException(error)
     return None

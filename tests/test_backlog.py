@@ -65,6 +65,23 @@ def test_an_open_transaction_is_nothing_to_do_yet(settings, topic):
     assert (committed.idle, committed.end) == (False, 2)
 
 
+@pytest.mark.kafka
+def test_results_of_an_open_transaction_are_left_to_do(settings):
+    results = settings.result_topics[0]
+    admin = admin_client(settings)
+    for future in admin.create_topics([NewTopic(results, 1)]).values():
+        future.result()
+    producer = Producer(producer_config(settings, transactional_id=f"{settings.group_id}.t"))
+    producer.init_transactions(10)
+    producer.begin_transaction()
+    producer.produce(results, b"{}", partition=0)
+    producer.flush(10)
+    (entry,) = read_backlog(settings, [(results, 0)])
+    assert (entry.idle, entry.lag) == (False, 1)
+    producer.abort_transaction(10)
+    wait_until(lambda: read_backlog(settings, [(results, 0)])[0].idle, timeout=5, what="the marker")
+
+
 @pytest.mark.parametrize("code", [KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS])
 def test_a_coordinator_on_the_move_is_asked_again(code):
     with MockCluster() as cluster:

@@ -8,6 +8,8 @@ from confluent_kafka import KafkaException, TopicPartition
 
 from app.backlog import PartitionBacklog, read_backlog
 from app.commands.output import print_json, print_table
+from app.commands.status_mastery import CountedRows, ask_worker, count_rows, files_aside, lines
+from app.commands.status_mastery import as_json as mastery_json
 from app.errors import MasteryError
 from app.kafka import BrokerErrors, admin_client, broker_failure
 from app.reader import REQUEST_TIMEOUT, TopicMissing, topic_partitions
@@ -27,13 +29,17 @@ class NotIdle(MasteryError):
 @click.option(
     "--wait-idle", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait until nothing is left to do."
 )
+@click.option(
+    "--rows", "counts_rows", is_flag=True, help="Count the rows of mastery, too: reads all of them."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def status(wait_idle: float | None, as_json: bool) -> None:
+def status(wait_idle: float | None, counts_rows: bool, as_json: bool) -> None:
     """Show each input partition: who works on it, what is committed, where it ends, how much is left.
 
-    Everything comes from the broker, so it works whether workers run or not. With --wait-idle the exit status
-    is 0 as soon as no committed record is left to be processed, and 1 when there still is after SECONDS.
-    Offsets of transaction markers and aborted records do not count as left.
+    Input are the raw events, and the results that the rows of mastery are made from. All this comes from the
+    broker, so it works whether workers run or not; the worker at MASTERY_WEB_HOST and MASTERY_WEB_PORT is
+    asked for its numbers. With --wait-idle the exit status is 0 as soon as no record is left to be processed,
+    and 1 when there still is after SECONDS. Transaction markers and aborted records do not count as left.
     """
     settings = load_settings()
     partitions = _input_partitions(settings)
@@ -45,7 +51,8 @@ def status(wait_idle: float | None, as_json: bool) -> None:
             break
         time.sleep(POLL_SECONDS)
     members, state = _members(settings)
-    _print(settings, backlog, members, state, as_json=as_json)
+    counted = count_rows(settings) if counts_rows else None
+    _print(settings, backlog, members, state, counted, as_json=as_json)
     if wait_idle is not None and not idle:
         lag = sum(entry.lag for entry in backlog)
         busy = sum(not entry.idle for entry in backlog)
@@ -56,14 +63,14 @@ def status(wait_idle: float | None, as_json: bool) -> None:
 
 
 def _input_partitions(settings: Settings) -> list[tuple[str, int]]:
-    """Everything that workers consume as a group."""
+    """Everything that workers consume as a group. No worker starts before all of the topics are there."""
     topics = topic_partitions(settings)
     name = settings.raw_topic_name
     if name not in topics:
         raise TopicMissing(
             f"the broker at {settings.broker} has no topic {name}", hint="`mastery topics apply` makes it"
         )
-    return [(name, partition) for partition in topics[name]]
+    return [(name, partition) for name in settings.input_topics for partition in topics.get(name, [])]
 
 
 def _members(settings: Settings) -> tuple[dict[tuple[str, int], str], str]:
@@ -89,14 +96,16 @@ def _print(
     backlog: list[PartitionBacklog],
     members: dict[tuple[str, int], str],
     state: str,
+    counted: CountedRows | None,
     *,
     as_json: bool,
 ) -> None:
     lag, idle = sum(entry.lag for entry in backlog), all(entry.idle for entry in backlog)
+    worker, aside = ask_worker(settings), files_aside(settings)
     if as_json:
         entries = [asdict(e) | {"member": members.get((e.topic, e.partition))} for e in backlog]
         group = {"group": settings.group_id, "state": state, "idle": idle, "lag": lag}
-        print_json(group | {"partitions": entries})
+        print_json(group | {"partitions": entries, "mastery": mastery_json(worker, counted, aside)})
         return
     rows = [
         (e.topic, e.partition, e.committed, e.end, e.lag, members.get((e.topic, e.partition)))
@@ -106,3 +115,5 @@ def _print(
     print_table(columns, rows, right=("PARTITION", "COMMITTED", "END", "LAG"))
     left = "nothing left to do" if idle else f"up to {lag} records left"
     click.echo(f"\ngroup {settings.group_id}: {state}, {left}")
+    for line in lines(worker, counted, aside):
+        click.echo(line)
