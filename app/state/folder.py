@@ -68,8 +68,9 @@ class StateFiles:
                 for suffix in _SQLITE_SUFFIXES
                 if (part := path.with_name(path.name + suffix)).exists()
             ]
-            moved_at = int(path.stem.partition("-")[2]) / 1e9
-            found.append(AsideFile(path, sum(sizes), moved_at))
+            moved_at = path.stem.rpartition("-")[2]
+            if moved_at.isdecimal():
+                found.append(AsideFile(path, sum(sizes), int(moved_at) / 1e9))
         return sorted(found, key=lambda one: one.moved_at)
 
     def purge(self, *, older_than: float) -> int:

@@ -48,7 +48,7 @@ class _Restore:
         if self.store.restoring:
             self.store.append(self.rows, self.position)
         else:
-            self.store.write(dict(self.rows), self.position)
+            self.store.write(dict(self.rows), self.position, synced=False)
         self.rows = []
 
 

@@ -125,7 +125,10 @@ class PartitionStore:
 
     @property
     def synced_at(self) -> float:
-        """When the file was last known to hold all of the changelog (seconds since the epoch); 0 is never."""
+        """When the file last held all of the changelog, or was begun (seconds since the epoch).
+
+        What was deleted since then, the changelog still tells for as long as it keeps tombstones.
+        """
         return float(self._meta("synced_at") or 0.0)
 
     def notes(self) -> dict[str, str]:
@@ -139,10 +142,13 @@ class PartitionStore:
         rows: Mapping[bytes, bytes | None],
         position: int | None,
         notes: Mapping[str, str] = MappingProxyType({}),
+        *,
+        synced: bool = True,
     ) -> None:
         """Take over what a checkpoint committed, all or nothing; a row of None is deleted.
 
-        `position` None leaves it as it is. `notes` are kept until they are replaced.
+        `position` None leaves it as it is. `notes` are kept until they are replaced. `synced` says that the
+        file holds all of the changelog then.
 
         Raises StateUnavailable; the file is then as before.
         """
@@ -151,7 +157,9 @@ class PartitionStore:
         with self._transaction():
             self._db.executemany(_UPSERT, kept)
             self._db.executemany("DELETE FROM rows WHERE key = ?", gone)
-            self._note(synced_at=time.time(), **{f"{_NOTE}{name}": value for name, value in notes.items()})
+            self._note(**{f"{_NOTE}{name}": value for name, value in notes.items()})
+            if synced:
+                self._note(synced_at=time.time())
             if position is not None:
                 self._note(position=position)
             if gone:
@@ -224,7 +232,7 @@ class PartitionStore:
             with self._transaction():
                 for statement in _SCHEMA:
                     self._db.execute(statement)
-                self._note(format=FORMAT, identity=json.dumps(asdict(self.identity)))
+                self._note(format=FORMAT, identity=json.dumps(asdict(self.identity)), synced_at=time.time())
         else:
             self._check()
             self.clean()

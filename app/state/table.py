@@ -215,7 +215,7 @@ class StateTable:
         cache = max(256, _CACHE_KIBIBYTES // changelog.partitions // 2)
         try:
             store = PartitionStore(path, identity, cache_kibibytes=cache)
-            if store.restoring or time.time() - store.synced_at < changelog.delete_retention / 2:
+            if store.position == 0 or time.time() - store.synced_at < changelog.delete_retention / 2:
                 return store
             store.close()
             reason = "it is too old: rows that were deleted meanwhile could be missing from the changelog"

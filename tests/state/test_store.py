@@ -131,6 +131,21 @@ def test_a_restore_that_was_cut_off_goes_on(path: Path) -> None:
     assert content(path) == {b"a:b:1": b"2"}
 
 
+def test_only_who_reached_the_end_makes_a_file_young(path: Path) -> None:
+    """What was deleted in the changelog since is told there for a limited time alone."""
+    with PartitionStore(path, IDENTITY) as store:
+        begun_at = store.synced_at
+        assert begun_at > 0
+        store.append([(b"a:b:1", b"1")], 1)
+        assert store.synced_at == begun_at
+        store.finish_restore()
+        ended_at = store.synced_at
+        store.write({b"a:b:1": b"2"}, 2, synced=False)
+        assert store.synced_at == ended_at > begun_at
+        store.write({b"a:b:1": b"3"}, 3)
+        assert store.synced_at > ended_at
+
+
 @pytest.mark.parametrize(
     ("other", "told"),
     [

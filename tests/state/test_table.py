@@ -10,6 +10,7 @@ from app.settings import Settings
 from app.state.errors import StateFileUnusable
 from app.state.folder import StateFiles
 from app.state.reader import StoreReader
+from app.state.store import PartitionStore, StoreIdentity
 from app.state.table import Changelog, StateTable
 from tests.support.records import create_topic
 
@@ -169,3 +170,16 @@ def test_cancelled(scene: Scene) -> None:
     table = scene.table()
     assert not table.take_over([0], cancelled=lambda: True)
     assert table.partitions == []
+
+
+def test_a_restore_that_lay_half_done_for_too_long_begins_anew(scene: Scene) -> None:
+    """A row that it holds may have been deleted since, and the changelog may not tell any more."""
+    identity = StoreIdentity(scene.changelog.topic, "", 0, 2, 1)
+    scene.folder.mkdir()
+    with PartitionStore(scene.folder / "0.db", identity) as store:
+        store.append([(b"a:gone:7", b"v")], 1)
+    table = scene.table(delete_retention=0.0)
+    assert table.take_over([0])
+    assert table.get_many(0, [*ALL, b"a:gone:7"]) == ALL
+    assert len(StateFiles(scene.folder).aside()) == 1
+    table.close()
