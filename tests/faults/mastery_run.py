@@ -47,12 +47,10 @@ class MasteryRun(FaultRun):
 
     def finish(self, *, timeout: float = 60.0) -> None:
         """Stop feeding, wait until every row is what the oracle says, end the workers, and judge."""
-        fed = self.feeder.stop()
-        history = typed_history(item.event for _, item in sorted(fed.items()))
-        judge = RowJudge(history)
+        judge = self.judge_of_fed()
         assert len(judge.rows) > 100, "hardly any rows: the run proves nothing"
         self._wait_until_applied(timeout)
-        self._wait_until(lambda: judge.differences(*self._published()) == 0, judge)
+        self._wait_until(lambda: judge.differences(*self.published()) == 0, judge)
         for worker in self.workers:
             self.release(worker)
             if worker.running:
@@ -85,12 +83,18 @@ class MasteryRun(FaultRun):
 
     def _wait_until(self, agreed: Callable[[], bool], judge: RowJudge) -> None:
         def detail() -> str:
-            judge.check_published(*self._published())
+            judge.check_published(*self.published())
             return f"{judge}\n{self.logs()}"
 
         wait_until(agreed, timeout=15.0, what="every row to be the oracle's", detail=detail, interval=0.5)
 
-    def _published(self) -> tuple[list[Record], list[Record]]:
+    def judge_of_fed(self) -> RowJudge:
+        """Stop feeding, and return the judge of what was fed."""
+        fed = self.feeder.stop()
+        return RowJudge(typed_history(item.event for _, item in sorted(fed.items())))
+
+    def published(self) -> tuple[list[Record], list[Record]]:
+        """Return all records of the two topics of rows."""
         rows, courses = (
             read_all(self.kafka.bootstrap, self.settings.typed_topic(name), timeout=60.0)
             for name in ("outcome_mastery", "course_outcome_mastery")
@@ -98,7 +102,7 @@ class MasteryRun(FaultRun):
         return rows, courses
 
     def _judge(self, judge: RowJudge) -> None:
-        judge.check_published(*self._published())
+        judge.check_published(*self.published())
         records = read_all(self.kafka.bootstrap, self.settings.changelog_topic, timeout=60.0)
         results = read_all(self.kafka.bootstrap, self.settings.result_topics, timeout=60.0)
         changelog = last_values(records)

@@ -33,7 +33,7 @@ class School:
     To be iterated by one thread; `put` and `newest` may be called from another.
     """
 
-    def __init__(self, seed: int, *, students: int = 120, term: int = 10_000) -> None:
+    def __init__(self, seed: int, *, students: int = 600, term: int = 10_000) -> None:
         self._records = school_records(Plan(seed, term, students, huge=False))
         self._next: deque[SchoolEvent] = deque()
         self._outcomes: dict[tuple[str, str], Mapping[str, Any]] = {}

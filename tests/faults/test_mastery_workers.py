@@ -1,6 +1,7 @@
 """Several workers computing mastery: they come and go, hang and wake up, and definitions change meanwhile."""
 
 import random
+import signal
 import time
 
 import pytest
@@ -64,20 +65,22 @@ def test_workers_come_and_go_under_load(mastery_run) -> None:
     run.finish()
 
 
-def test_definitions_that_change_while_no_worker_runs(mastery_run) -> None:
-    """And once more while rows are computed again for the first change."""
+def test_killed_while_rows_are_computed_again(mastery_run) -> None:
+    """Every definition changes no result comes after it: nothing but the recomputation mends the rows."""
     run = mastery_run(seed=SEED + 36)
     worker = run.worker("worker")
     worker.start()
-    for number in range(ROUNDS):
-        run.wait_for_rows(500)
-        worker.terminate()
-        assert worker.wait(30.0) == 0, worker.log
-        fed = run.feeder.count
-        assert run.school.redefine(2 * number) > 20
-        wait_until(lambda fed=fed: run.feeder.count > fed + 300, timeout=20.0, what="changes to be fed")
+    run.wait_for_rows(1_000)
+    worker.terminate()
+    assert worker.wait(30.0) == 0, worker.log
+    fed = run.feeder.count
+    assert run.school.redefine(1) > 20
+    wait_until(lambda: run.feeder.count > fed + 300, timeout=20.0, what="changes to be fed")
+    judge = run.judge_of_fed()
+    for step, count in (("recompute", 60), ("recompute", 9), ("note", 2)) * ROUNDS:
+        worker = run.worker("worker", module=FAULTY_WORKER, FAULT=f"kill:{step}:{count}")
         worker.start()
-        worker.wait_ready()
-        run.school.redefine(2 * number + 1)
-    run.wait_for_rows(500)
+        assert worker.wait(40.0) == -signal.SIGKILL, worker.log
+        assert judge.differences(*run.published()) > 0, "nothing was left to do"
+    run.worker("worker").start()
     run.finish()
