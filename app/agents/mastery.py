@@ -14,18 +14,23 @@ from app.mastery.results import Results
 from app.mastery.rollup import roll_up
 from app.mastery.row import Row
 from app.mastery.snapshot import ResultSnapshot, RowKey, Unplaced, read_result
+from app.schemas.decoder import DecodingError
 from app.state.overlay import StateChange
 from app.state.table import StateTable
 from app.stream.application import StreamApp
-from app.stream.batch import Delivered, Output, RecordBatch
+from app.stream.batch import Delivered, Output, RawRecord, RecordBatch
 
-__all__ = ["MasteryProcessor", "RowUnreadable", "add_mastery"]
+__all__ = ["MasteryProcessor", "ResultUnreadable", "RowUnreadable", "add_mastery"]
 
 _Histories = dict[bytes, tuple[RowKey, list[ResultSnapshot]]]
 
 
 class RowUnreadable(MasteryError):
     """A row in the state cannot be read, though its partition was restored."""
+
+
+class ResultUnreadable(MasteryError):
+    """A record of a result topic is none. It is never skipped: scores would be wrong without a word."""
 
 
 @dataclass(slots=True)
@@ -70,19 +75,25 @@ class MasteryProcessor:
         output = Output()
         histories: _Histories = {}
         forgotten = self._forgotten.get(batch.partition)
-        for record in batch.records:
-            if record.value is None:
-                output.mastery["empty"] += 1
-                continue
-            placed = read_result(self._decode(record.value))
-            if isinstance(placed, Unplaced):
-                output.mastery[placed.value] += 1
-                continue
-            key, snapshot = placed
-            if forgotten and forgotten.passes_over(*key[:2], snapshot.version.event_time):
-                output.mastery["passed-over"] += 1
-                continue
-            histories.setdefault(str(key).encode(), (key, []))[1].append(snapshot)
+        try:
+            for record in batch.records:
+                if record.value is None:
+                    output.mastery["empty"] += 1
+                    continue
+                placed = read_result(self._decode(record.value))
+                if isinstance(placed, Unplaced):
+                    output.mastery[placed.value] += 1
+                    continue
+                key, snapshot = placed
+                if forgotten and forgotten.passes_over(*key[:2], snapshot.version.event_time):
+                    output.mastery["passed-over"] += 1
+                    continue
+                histories.setdefault(str(key).encode(), (key, []))[1].append(snapshot)
+        except DecodingError as error:
+            raise _unreadable(batch, record, str(error)) from None
+        except (LookupError, TypeError, ValueError, OverflowError) as error:
+            # The error's own text may hold a value.
+            raise _unreadable(batch, record, f"not an event of this topic ({type(error).__name__})") from None
         output.mastery["results"] += len(batch.records)
         self._change(batch.partition, histories, output)
         return output
@@ -167,6 +178,15 @@ class MasteryProcessor:
         topic, blob, key, *_ = records[-1]
         output.typed += records[:-1]
         output.typed.append((topic, blob, key, partition, delivered, None, now))
+
+
+def _unreadable(batch: RecordBatch, record: RawRecord, reason: str) -> ResultUnreadable:
+    return ResultUnreadable(
+        f"{batch.topic} partition {batch.partition} holds no result at offset {record.offset}: {reason}",
+        hint="something else than a worker wrote it. To pass over it, stop the workers, then"
+        " kafka-consumer-groups"
+        f" --reset-offsets --topic {batch.topic}:{batch.partition} --to-offset {record.offset + 1} --execute",
+    )
 
 
 def _read(key: RowKey, blob: bytes | None) -> _Held:

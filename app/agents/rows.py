@@ -1,7 +1,7 @@
 """The rows of mastery as the stream keeps them: restored at a take-over, written along with checkpoints."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from app.mastery.blob import BlobError
@@ -45,11 +45,12 @@ class MasteryRows:
             StateError: see StateTable.take_over.
         """
         partitions = self._partitions(assignment)
-        report = _Report(self._progress, partitions)
-        report.begin()
+        report = _Report(self._progress, partitions, cancelled)
+        report.say(f"restoring {len(partitions)} partitions of state")
         if not self._table.take_over(partitions, cancelled=cancelled, report=report):
             return False
         self._load_marks()
+        report.say("reading the definitions to their end")
         return self._catch_up(cancelled)
 
     def give_up(self) -> None:
@@ -89,21 +90,23 @@ class MasteryRows:
 class _Report:
     """Tells how far the restore has come, over all partitions."""
 
-    def __init__(self, progress: Progress, partitions: Iterable[int]) -> None:
+    def __init__(
+        self, progress: Progress, partitions: Collection[int], cancelled: Callable[[], bool]
+    ) -> None:
         self._progress = progress
+        self._cancelled = cancelled
         self._latest: dict[int, RestoreProgress] = {}
-        self._count = len(list(partitions))
+        self._count = len(partitions)
         self._lock = threading.Lock()
 
-    def begin(self) -> None:
-        self._progress.enter(Phase.RESTORING, f"restoring {self._count} partitions of state")
+    def say(self, detail: str) -> None:
+        # Cancelled, the worker does something else by now: rebalances, stops or has failed.
+        if not self._cancelled():
+            self._progress.enter(Phase.RESTORING, detail)
 
     def __call__(self, progress: RestoreProgress) -> None:
         with self._lock:
             self._latest[progress.partition] = progress
             left = sum(max(0, one.end - one.position) for one in self._latest.values())
             done = sum(one.position - one.start for one in self._latest.values())
-        self._progress.enter(
-            Phase.RESTORING,
-            f"restoring {self._count} partitions of state: {done} records read, {left} known to be left",
-        )
+        self.say(f"restoring {self._count} partitions of state: {done} records read, {left} known to be left")

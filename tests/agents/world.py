@@ -27,6 +27,7 @@ from app.state.errors import StateUnavailable
 from app.state.table import Changelog, StateTable
 from app.stream.batch import Assignment, Output, RecordBatch
 from app.stream.checkpoint import Checkpointer
+from app.stream.errors import CheckpointFailed
 from app.stream.handover import Handover
 from app.stream.progress import Progress
 from tests.definitions.support import LocalCopy
@@ -227,7 +228,9 @@ class Worker:
         return assignment
 
     async def revoke(self) -> None:
-        await self.checkpointer.drain()
+        # A failure ends the worker, here as anywhere: see `broken`.
+        with contextlib.suppress(CheckpointFailed):
+            await self.checkpointer.drain()
         self.rows.give_up()
 
     async def read(self, place: Place, most: int) -> bool:
