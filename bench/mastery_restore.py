@@ -10,13 +10,12 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from aiokafka.partitioner import murmur2
 
-from app.events.decode import EventDecoder
 from app.mastery import blob
 from app.mastery.definition import read_outcome
 from app.mastery.resolve import resolve
@@ -26,12 +25,10 @@ from app.mastery.rules import AccountRules
 from app.mastery.snapshot import ResultSnapshot, RowKey, Unplaced, read_result
 from app.schemas.contract import load_contract
 from app.schemas.decoder import compile_decoder
-from app.schemas.encoder import compile_encoder
-from app.schemas.models import build_models
 from app.state.store import PartitionStore
 from app.state.table import Changelog, StateTable
 from bench.broker import Cluster
-from bench.mastery_workload import OUTCOME_EVENT, raw_outcome
+from bench.mastery_workload import OUTCOME_EVENT, raw_outcome, typed_records
 from bench.measure import ProcessTree
 from bench.workload import ACCOUNT, OUTCOMES, RESULT_EVENT, deliver, result_event
 
@@ -41,13 +38,10 @@ _ROOT = Path(__file__).resolve().parent.parent
 _RESULTS = 3
 
 
-def _records(event_name: str, raws: list[bytes]) -> list[Any]:
+def _records(event_name: str, raws: Iterable[bytes]) -> list[Any]:
     """What consumers decode of events."""
-    contract = load_contract()
-    event = contract.events[event_name]
-    decode = EventDecoder(contract, build_models(contract))
-    encode, read = compile_encoder(event.schema, event.local_id).encode, compile_decoder(event.schema)
-    return [read(encode(decode(raw))[5:]) for raw in raws]
+    read = compile_decoder(load_contract().events[event_name].schema)
+    return [read(framed[5:]) for _, framed in typed_records(event_name, raws)]
 
 
 def made_rows(rows: int, partitions: int) -> Iterator[tuple[int, bytes, bytes]]:

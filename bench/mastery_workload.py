@@ -6,7 +6,7 @@ students. The outcomes' definitions lie there before: a third each highest, aver
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from math import fsum
 from typing import Any
@@ -19,7 +19,15 @@ from app.schemas.models import build_models
 from bench.peers.job import KEPT
 from bench.workload import ACCOUNT, OUTCOMES, result_event
 
-__all__ = ["OUTCOME_EVENT", "definitions", "expected_rows", "last_results", "placed", "raw_outcome"]
+__all__ = [
+    "OUTCOME_EVENT",
+    "definitions",
+    "expected_rows",
+    "last_results",
+    "placed",
+    "raw_outcome",
+    "typed_records",
+]
 
 OUTCOME_EVENT = "learning_outcome_created"
 METHODS = ("highest", "average", "decaying_average")
@@ -54,15 +62,19 @@ def raw_outcome(outcome: int) -> bytes:
     return json.dumps({"metadata": metadata, "body": body}).encode()
 
 
-def definitions() -> Iterator[tuple[int, bytes, bytes]]:
-    """Partition (that of the key), key and value of the typed records of all outcomes."""
+def typed_records(event_name: str, raws: Iterable[bytes]) -> list[tuple[bytes, bytes]]:
+    """Key and value of the typed records of raw events of one kind, with schema ids as without a registry."""
     contract = load_contract()
-    event = contract.events[OUTCOME_EVENT]
+    event = contract.events[event_name]
     decode = EventDecoder(contract, build_models(contract))
     encode, key = compile_encoder(event.schema, event.local_id).encode, key_function(event)
-    for outcome in range(1, OUTCOMES + 1):
-        record = decode(raw_outcome(outcome))
-        yield -1, key(record), encode(record)
+    return [(key(record), encode(record)) for record in map(decode, raws)]
+
+
+def definitions() -> Iterator[tuple[int, bytes, bytes]]:
+    """Partition (that of the key), key and value of the typed records of all outcomes."""
+    for key, value in typed_records(OUTCOME_EVENT, map(raw_outcome, range(1, OUTCOMES + 1))):
+        yield -1, key, value
 
 
 def placed(events: int, users: int, partitions: int) -> Iterator[tuple[int, bytes, bytes]]:

@@ -30,8 +30,13 @@ class Version(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False
         return self.updated_at if self.updated else self.event_time
 
 
-def milliseconds(moment: datetime) -> int:
-    """Milliseconds since 1970 of an aware datetime; what is less is cut off, towards the past."""
+def milliseconds(moment: datetime | int) -> int:
+    """Milliseconds since 1970 of an aware datetime; what is less is cut off, towards the past.
+
+    A decoder with plain times has them already.
+    """
+    if isinstance(moment, int):
+        return moment
     since = moment - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
 

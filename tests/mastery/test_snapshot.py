@@ -3,14 +3,15 @@ from importlib.resources import files
 
 import msgspec
 import pytest
+from hypothesis import given, settings
 
 from app.events.decode import EventDecoder
-from app.mastery.snapshot import RowKey, Unplaced, Work, read_result
+from app.mastery.snapshot import RESULT_FIELDS, RowKey, Unplaced, Work, read_result
 from app.mastery.versions import milliseconds
 from app.schemas.decoder import compile_decoder
 from app.schemas.encoder import compile_encoder
 from tests.mastery.events import at, result
-from tests.support.events import CONTRACT, MODELS
+from tests.support.events import CONTRACT, MODELS, records
 
 NAMELESS = dict.fromkeys(
     ("artifact_type", "artifact_id", "associated_asset_type", "associated_asset_id"), None
@@ -23,6 +24,20 @@ def as_consumed(sample):
     event = CONTRACT.events[msgspec.json.decode(raw)["metadata"]["event_name"]]
     framed = compile_encoder(event.schema, 1).encode(EventDecoder(CONTRACT, MODELS)(raw))
     return compile_decoder(event.schema)(framed[5:])
+
+
+RESULT_SCHEMA = CONTRACT.events["learning_outcome_result_updated"].schema
+ENCODE_RESULT = compile_encoder(RESULT_SCHEMA, 1).encode
+WHOLE = compile_decoder(RESULT_SCHEMA)
+IN_PART = compile_decoder(RESULT_SCHEMA, only=RESULT_FIELDS, plain_times=True)
+
+
+@settings(max_examples=50, deadline=None)
+@given(records("learning_outcome_result_updated"))
+def test_no_more_fields_are_looked_at_than_it_says(record):
+    payload = ENCODE_RESULT(record)[5:]
+    a_real_id = {"event_id": "00" * 16}
+    assert read_result(IN_PART(payload) | a_real_id) == read_result(WHOLE(payload) | a_real_id)
 
 
 def test_a_documented_event_of_the_newest_generation():

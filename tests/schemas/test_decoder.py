@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.mastery.versions import milliseconds
 from app.schemas.decoder import (
     AvroDecoder,
     DecodingError,
@@ -52,6 +53,53 @@ def test_a_record_is_read_as_by_fastavro(event_name: str, data: st.DataObject) -
     payload = ENCODERS[event_name].encode(data.draw(records(event_name)))[5:]
     expected = fastavro.schemaless_reader(io.BytesIO(payload), SCHEMAS[event_name], None)
     assert DECODERS[event_name](payload) == expected
+
+
+def paths_of(record: Any, path: str = "") -> list[str]:
+    return [
+        found
+        for name, value in record.items()
+        for found in (paths_of(value, f"{path}{name}.") if isinstance(value, dict) else [path + name])
+    ]
+
+
+def pruned(record: Any, only: set[str], path: str = "") -> Any:
+    kept = {}
+    for name, value in record.items():
+        if isinstance(value, dict) and any(wanted.startswith(f"{path}{name}.") for wanted in only):
+            kept[name] = pruned(value, only, f"{path}{name}.")
+        elif path + name in only:
+            kept[name] = value
+    return kept
+
+
+@pytest.mark.parametrize("event_name", [OUTCOME, "learning_outcome_result_updated"])
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_fields_that_are_not_wanted_are_passed_over(event_name: str, data: st.DataObject) -> None:
+    payload = ENCODERS[event_name].encode(data.draw(records(event_name)))[5:]
+    full = DECODERS[event_name](payload)
+    only = data.draw(st.sets(st.sampled_from(paths_of(full)), min_size=1))
+    decode = compile_decoder(CONTRACT.events[event_name].schema, only=only)
+    assert decode(payload) == pruned(full, only)
+    for damaged in (payload[:-1], payload + b"\0"):
+        with pytest.raises(MalformedRecordError):
+            decode(damaged)
+
+
+TIME_OF_OUTCOME = compile_decoder(
+    CONTRACT.events[OUTCOME].schema, only={"metadata.event_time"}, plain_times=True
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(records(OUTCOME))
+def test_plain_times_are_milliseconds(record: Any) -> None:
+    payload = ENCODERS[OUTCOME].encode(record)[5:]
+    full = DECODERS[OUTCOME](payload)
+    assert TIME_OF_OUTCOME(payload) == {
+        "metadata": {"event_time": milliseconds(full["metadata"]["event_time"])}
+    }
 
 
 @settings(max_examples=30, deadline=None)
