@@ -8,18 +8,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from shutil import which
+from shutil import get_terminal_size, which
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from app.commands.demo_mastery import mastery_json, mastery_table, print_mastery
 from app.commands.output import json_line, print_json, print_table
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
 
-    from app.embedded.demo import Arrival, Demo, TopicView
+    from app.embedded.demo import Arrival, Demo
 
 __all__ = ["demo"]
 
@@ -34,6 +36,8 @@ PACE = 0.5
 _SAMPLE_WIDTH = 110
 # Seconds that a topic stands out after something arrived there.
 _NEW = 1.5
+# Lines of the screen that are not for changes of mastery.
+_LINES = 23
 
 
 @click.command()
@@ -45,7 +49,7 @@ _NEW = 1.5
     help="Port of the broker; 0 takes any free one.  [default: 9092, else a free one]",
 )
 def demo(exit_when_done: bool, as_json: bool, port: int | None) -> None:
-    """Show the whole way of events: embedded broker, worker, typed topics, dead letters.
+    """Show the whole way of events: embedded broker, worker, typed topics, dead letters, mastery.
 
     The events are the examples of Canvas's documentation and those of a small made-up school, some of them
     broken; the school goes on until Ctrl-C ends all of it. With --exit it needs no terminal and ends by
@@ -67,7 +71,7 @@ def demo(exit_when_done: bool, as_json: bool, port: int | None) -> None:
         say(f"{running.send_first()} sent to {running.settings.raw_topic_name}\n")
         if exit_when_done:
             _run_to_the_end(running, stopped)
-            _print_result(list(running.views.values()), as_json=as_json)
+            _print_result(running, as_json=as_json)
         elif sys.stdout.isatty():
             _show_live(running, stopped)
         else:
@@ -129,7 +133,7 @@ def _show_live(running: "Demo", stopped: threading.Event) -> None:
     from rich.live import Live
 
     started = time.monotonic()
-    with Live(get_renderable=lambda: _live_table(running, time.monotonic() - started), refresh_per_second=5):
+    with Live(get_renderable=lambda: _live_view(running, time.monotonic() - started), refresh_per_second=5):
         _follow(running, stopped, lambda _: None)
 
 
@@ -141,19 +145,33 @@ def _command() -> str:
     return os.path.relpath(beside) if beside.exists() else f"{os.path.relpath(sys.executable)} -m app.cli"
 
 
+def _live_view(running: "Demo", seconds: float) -> "Group":
+    from rich.console import Group
+    from rich.markup import escape
+    from rich.text import Text
+
+    command = f"MASTERY_BROKER={running.settings.broker} {_command()}"
+    hints = [f"{command} tail rubric_assessed --from-beginning"]
+    if row := next(iter(running.mastery.rows.values()), None):
+        hints.append(f"{command} show --user {row['user_uuid']}")
+    told = "\n".join(f"  [bold]{escape(hint)}[/bold]" for hint in hints)
+    return Group(
+        _live_table(running, seconds),
+        mastery_table(running.mastery, max(1, get_terminal_size().lines - _LINES)),
+        Text.from_markup(f"\nIn another terminal:\n{told}\nCtrl-C ends the demo."),
+    )
+
+
 def _live_table(running: "Demo", seconds: float) -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
-    hint = f"MASTERY_BROKER={running.settings.broker} {_command()} tail rubric_assessed --from-beginning"
     waiting = (
         "" if any(view.records for view in running.views.values()) else "  (the worker is joining its group)"
     )
     table = Table(
         title=f"{seconds:.0f} s{waiting}",
-        caption=f"In another terminal: [bold]{escape(hint)}[/bold]\nCtrl-C ends the demo.",
         title_justify="left",
-        caption_justify="left",
         expand=True,
         box=None,
     )
@@ -169,14 +187,17 @@ def _live_table(running: "Demo", seconds: float) -> "Table":
     return table
 
 
-def _print_result(views: list["TopicView"], *, as_json: bool) -> None:
+def _print_result(running: "Demo", *, as_json: bool) -> None:
+    views = list(running.views.values())
     if as_json:
         for view in views:
             sample = view.first.value if view.first else None
             print_json({"topic": view.topic, "records": view.records, "sample": sample})
+        print_json(mastery_json(running.mastery))
         return
     rows = [(v.topic, v.records, _short(v.first)[:_SAMPLE_WIDTH] if v.first else None) for v in views]
     print_table(("TOPIC", "RECORDS", "FIRST RECORD, DECODED"), rows, right=("RECORDS",))
+    print_mastery(running.mastery)
 
 
 def _short(arrival: "Arrival") -> str:

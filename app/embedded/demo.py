@@ -17,6 +17,7 @@ from app.deadletter import parse_headers
 from app.embedded.broker import DEFAULT_PORT, EmbeddedBroker, free_port
 from app.embedded.child import ChildProcess
 from app.embedded.events import FIRST_OF_SCHOOL, DemoEvent, demo_events, first_events
+from app.embedded.mastery_view import MasteryView
 from app.errors import MasteryError
 from app.reader import Record, TopicReader, topic_partitions
 from app.schemas.contract import load_contract
@@ -32,6 +33,9 @@ SESSION_TIMEOUT = 6.0
 # Few are enough to see, and quick to make.
 PARTITIONS = 4
 _WORKER_STOP_TIMEOUT = 15.0
+# Seconds. A worker looks for changed definitions five times a second.
+_QUIET = 1.0
+_ROWS = "outcome_mastery"
 
 
 class DemoFailed(MasteryError):
@@ -92,6 +96,7 @@ class Demo:
     say: Callable[[str], None]
     port: int | None = None
     views: dict[str, TopicView] = field(default_factory=dict)
+    mastery: MasteryView = field(default_factory=lambda: MasteryView(_ROWS))
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -124,9 +129,12 @@ class Demo:
         topics = [self.settings.typed_topic(name) for name in load_contract().events]
         for topic in [*topics, self.settings.dead_letter_topic]:
             self.views[topic] = TopicView(topic)
+        self.mastery.topic = self.settings.typed_topic(_ROWS)
         self._events = demo_events()
         self._reader = stack.enter_context(
-            TopicReader.whole(self.settings, self.views, topic_partitions(self.settings))
+            TopicReader.whole(
+                self.settings, [*self.views, self.mastery.topic], topic_partitions(self.settings)
+            )
         )
         self._values = ValueReader(self.settings)
         self._sender = EventSender(self.settings, self.settings.raw_topic_name)
@@ -155,13 +163,20 @@ class Demo:
         self._sender.send(event.raw)
 
     def arrivals(self, timeout: float) -> list[Arrival]:
-        """Return what has newly arrived, waiting up to `timeout` seconds for it; counts it in `views`.
+        """Return what has newly arrived, waiting up to `timeout` seconds for it.
+
+        It is counted in `views`, and rows of mastery in `mastery`.
 
         Raises DemoFailed when the worker or the broker has ended.
         """
         arrived = [self._arrival(record) for record in self._reader.read(timeout)]
         for arrival in arrived:
+            if arrival.topic == self.mastery.topic:
+                self.mastery.take(arrival.key, arrival.value)
+                continue
             self.views[arrival.topic].take(arrival)
+            if arrival.topic in self.settings.result_topics:
+                self.mastery.expect(arrival.value)
         if not self._worker.running:
             status = self._worker.returncode
             raise DemoFailed(f"the worker has ended by itself, exit status {status}:\n{self._worker.tail()}")
@@ -177,7 +192,8 @@ class Demo:
             value = reason | {"raw": plain(record.value)}
             return Arrival(record.topic, key, value, _event_id(record.value))
         value = self._values.value(record.value)
-        return Arrival(record.topic, key, value, value["event_id"])
+        # A row is made of several events.
+        return Arrival(record.topic, key, value, value.get("event_id", ""))
 
     @property
     def complete(self) -> bool:
@@ -185,11 +201,14 @@ class Demo:
         return not any(view.waiting for view in self.views.values())
 
     def idle(self) -> bool:
-        """True when the worker has committed everything that was sent."""
-        topic = self.settings.raw_topic_name
-        return all(
-            entry.idle for entry in read_backlog(self.settings, [(topic, p) for p in range(PARTITIONS)])
-        )
+        """True when the worker has committed everything that was sent, and what it made of that.
+
+        Rows whose definition came late are computed again after that; so they must have been quiet, too.
+        """
+        if not self.mastery.quiet(_QUIET):
+            return False
+        places = [(topic, p) for topic in self.settings.input_topics for p in range(PARTITIONS)]
+        return all(entry.idle for entry in read_backlog(self.settings, places))
 
     def require_exactly_what_was_sent(self) -> None:
         """Raise DemoFailed unless each topic holds what belongs there, no more and no less."""
@@ -198,6 +217,11 @@ class Demo:
             for view in self.views.values()
             if view.waiting or view.surplus
         ]
+        rows, expected = self.mastery.rows.keys(), self.mastery.expected
+        if rows != expected:
+            wrong.append(
+                f"{self.mastery.topic} {len(expected - rows)} rows missing, {len(rows - expected)} too many"
+            )
         if wrong:
             raise DemoFailed(
                 f"not everything arrived exactly once: {', '.join(wrong)}\n{self._worker.tail()}"

@@ -75,6 +75,9 @@ def test_exit_shows_every_event_where_it_belongs_and_leaves_nothing(running_demo
         out, err = process.communicate(timeout=100)
     assert (process.returncode, err) == (0, "")
     views = {view["topic"]: view for view in map(json.loads, out.splitlines())}
+    mastery = views.pop("canvas.outcome_mastery")
+    assert mastery["records"] >= mastery["rows"] > mastery["students"] > mastery["outcomes"] > 3
+    assert mastery["sample"]["definition_state"]
     events = first_events(demo_events())
     assert {topic: view["records"] for topic, view in views.items()} == {
         f"canvas.{name}": sum(event.event_name == name for event in events) for name in load_contract().events
@@ -97,7 +100,12 @@ def test_exit_prints_a_table(running_demo):
     lines = out.splitlines()
     (header,) = [line for line in lines if line.startswith("TOPIC")]
     assert header.split() == ["TOPIC", "RECORDS", "FIRST", "RECORD,", "DECODED"]
-    assert len(lines) - lines.index(header) == 1 + len(load_contract().events) + 1
+    end = lines.index(header) + 1 + len(load_contract().events) + 1
+    assert lines[end] == ""
+    assert " rows in canvas.outcome_mastery: " in lines[end + 1]
+    assert lines[end + 3].split()[:3] == ["STUDENT", "OUTCOME", "SCORE"]
+    assert len(lines[end + 4 : -2]) == 5
+    assert lines[-1].startswith("last change: student ")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -42,3 +42,12 @@ def test_all_is_well_when_nothing_is_left():
     demo.views["t"] = TopicView("t")
     assert demo.complete
     demo.require_exactly_what_was_sent()
+
+
+def test_rows_of_mastery_that_are_missing_or_too_many_are_told():
+    demo = Demo(print)
+    demo._worker = type("Worker", (), {"tail": lambda _: ""})()
+    demo.mastery.expected |= {"a", "b", "c"}
+    demo.mastery.rows |= {"c": {}, "d": {}}
+    with pytest.raises(DemoFailed, match="outcome_mastery 2 rows missing, 1 too many"):
+        demo.require_exactly_what_was_sent()
