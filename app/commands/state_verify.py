@@ -29,7 +29,7 @@ __all__ = ["verify"]
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
-    default=100,
+    default=50,
     show_default=True,
     help="Differences to print; all are counted.",
 )
@@ -120,6 +120,11 @@ def _print(settings: "Settings", verdict: "Verdict") -> None:
 
 def _advice(verdict: "Verdict") -> str:
     if not verdict.workers:
+        if verdict.unprocessed:
+            return (
+                "no worker runs, and results are left to be processed: start the workers, and verify when"
+                " `mastery status --wait-idle` is through"
+            )
         return (
             "no worker runs: one that starts computes again what definitions changed since; then verify once"
             " more, and if rows still differ, `mastery state rebuild` makes them anew"

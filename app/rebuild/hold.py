@@ -25,7 +25,7 @@ def require_stopped(settings: Settings) -> None:
     """Raise WorkersAlive unless the workers' group is empty."""
     if number := members(settings):
         raise WorkersAlive(
-            f"{number} workers are in the group {settings.group_id}",
+            f"{number} {'worker is' if number == 1 else 'workers are'} in the group {settings.group_id}",
             hint="stop all of them (`mastery status` names them); one that was killed is a member for"
             f" {settings.session_timeout:g} s more",
         )

@@ -258,7 +258,7 @@ def verify(
     *,
     account: str | None = None,
     settle: float = 30.0,
-    limit: int = 100,
+    limit: int = 50,
     told: Told = lambda *_: None,
 ) -> Verdict:
     """Compute every row (of one root account) from the typed topics, and compare it with what is there.
