@@ -17,13 +17,14 @@ from app.events.names import DOCUMENTED_EVENTS
 from app.kafka import BrokerUnreachable, client_config
 from app.logs import fields
 from app.mastery_numbers import NumbersOfWorker
-from app.mastery_part import MasteryPart
+from app.mastery_part import FOLDER, MasteryPart
 from app.schemas.contract import Contract, load_contract
 from app.schemas.encoder import compile_encoder
 from app.schemas.models import build_models
 from app.schemas.registry import SchemaIds, prepare_schemas
 from app.schemas.registry_errors import RegistryUnavailable
 from app.settings import Settings
+from app.state.folder import StateFiles
 from app.stream.batch import StateSink
 from app.stream.group_metadata import verify_layout
 from app.stream.offsets import StableOffsets
@@ -35,6 +36,9 @@ from app.web.server import WebServer
 __all__ = ["Worker", "build_router"]
 
 log = logging.getLogger(__name__)
+
+#: Seconds.
+_DAY = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ class Worker:
         self._mastery = self._open_mastery(contract, catalogue, ids, deadline)
         web.tell_numbers(
             NumbersOfWorker(
-                settings.state_dir / "mastery",
+                settings.state_dir / FOLDER,
                 settings.result_topics[0],
                 self.progress,
                 self._mastery.definitions.counts,
@@ -142,9 +146,16 @@ class Worker:
         )
         return _Delivery(producer, _stable_offsets(settings, contract), self._mastery.rows)
 
+    def _purge(self) -> None:
+        """Delete what was moved aside long ago."""
+        days = self.settings.aside_days
+        if gone := StateFiles(self.settings.state_dir / FOLDER).purge(older_than=days * _DAY):
+            log.info("%d state files that were moved aside over %d days ago are deleted", gone, days)
+
     def _open_mastery(
         self, contract: Contract, catalogue: Catalogue, ids: SchemaIds, deadline: float
     ) -> MasteryPart:
+        self._purge()
         part = MasteryPart.build(self.settings, contract, catalogue, ids, self.progress, self.on_failure)
         self._stack.callback(part.close)
         retry_until(deadline, part.definitions.start, self._say, on=(BrokerUnreachable,))

@@ -78,6 +78,10 @@ class Settings(BaseSettings):
         validate_default=True,
         description="Folder on a local disk for the state of one worker alone, for example /var/lib/mastery.",
     )
+    aside_days: PositiveInt = Field(
+        default=7,
+        description="Days that state files are kept which could not be used and were moved aside.",
+    )
     web_host: str = Field(default="127.0.0.1", description="Address the worker's web server listens on.")
     web_port: int = Field(
         default=6066,

@@ -1,6 +1,7 @@
 """The Faust app of a worker, with the stream core in place of Faust's delivery."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -96,6 +97,7 @@ class StreamApp(faust.App):
         self._delivery: Delivery | None = None
         self._checkpoint_interval = checkpoint_interval
         self._crashing: asyncio.Task[None] | None = None
+        self._running_in: asyncio.AbstractEventLoop | None = None
         self._preparing = False
         self._written = False
         super().__init__(
@@ -130,6 +132,7 @@ class StreamApp(faust.App):
     async def on_first_start(self) -> None:
         """Prepare, fence what an earlier run of this worker left open, then let Faust start."""
         loop = asyncio.get_running_loop()
+        self._running_in = loop
         self._preparing = True
         try:
             await loop.run_in_executor(None, self.prepare_now)
@@ -213,8 +216,15 @@ class StreamApp(faust.App):
         self.progress.ends(self.consumer.end_offsets(), self.consumer.answered_at())
 
     def fail_soon(self, error: MasteryError) -> None:
-        """`fail`, from any thread."""
-        self.loop.call_soon_threadsafe(self.fail, error)
+        """`fail`, from any thread. Does nothing before the app starts and after it has ended.
+
+        Whatever failed before the start has to say so when it is used.
+        """
+        loop = self._running_in
+        if loop is not None:
+            # Closed in this very moment: the app has ended.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self.fail, error)
 
     def fail(self, error: MasteryError) -> None:
         """End the process for a known reason. A restart takes up where the last commit was.

@@ -29,10 +29,12 @@ class StepLoop(asyncio.SelectorEventLoop):
     def do_job(self, error: Exception | None = None) -> None:
         """Do the oldest job; with `error` it fails before it does anything."""
         func, args, future = self.jobs.popleft()
-        if error is None:
+        try:
+            if error is not None:
+                raise error
             future.set_result(func(*args))
-        else:
-            future.set_exception(error)
+        except Exception as raised:
+            future.set_exception(raised)
         self.settle()
 
     def settle(self, seconds: float = 0.0) -> None:

@@ -1,10 +1,15 @@
+import asyncio
 import itertools
+import threading
 import time
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
 
+from app.errors import MasteryError
 from app.stream.application import Delivery, StreamApp
 from app.stream.errors import CheckpointFailed
 from app.stream.progress import Progress
@@ -182,6 +187,31 @@ def test_the_first_reason_is_the_one_that_counts() -> None:
     app.fail(CheckpointFailed("what follows from it"))
     assert app.failure is None
     assert isinstance(app.crash_reason, ValueError)
+
+
+def test_a_failure_in_a_thread_is_told_in_the_loop_of_the_app() -> None:
+    app = StreamApp("group", progress=Progress(), prepare=unused, checkpoint_interval=1.0, options={})
+    told: list[tuple[MasteryError, int]] = []
+    app.fail = lambda error: told.append((error, threading.get_ident()))  # type: ignore[method-assign]
+    failure = CheckpointFailed("of something beside the stream")
+    # Not yet started, there is no loop: the thread must not end by that.
+    in_thread(lambda: app.fail_soon(failure))
+    assert told == []
+
+    async def main() -> None:
+        app._running_in = asyncio.get_running_loop()
+        await asyncio.to_thread(app.fail_soon, failure)
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert told == [(failure, threading.get_ident())]
+    in_thread(lambda: app.fail_soon(failure))
+    assert len(told) == 1
+
+
+def in_thread(call: Callable[[], None]) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(call).result(5.0)
 
 
 def test_fausts_web_server_stays_off_whatever_its_command_says() -> None:

@@ -1,7 +1,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -12,10 +12,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from app.errors import MasteryError
 from app.stream import checkpoint
-from app.stream.batch import Assignment, RecordBatch
+from app.stream.batch import Assignment, Output, RecordBatch, Touch
 from app.stream.checkpoint import Checkpointer
-from app.stream.errors import CheckpointFailed, CheckpointStuck, OutOfOrder, ProducerFenced
+from app.stream.errors import CheckpointFailed, CheckpointStuck, OutOfOrder, ProducerFenced, StateNotWritten
 from app.stream.group_metadata import encode_group_metadata
 from app.stream.progress import Progress
 from tests.stream.fakes import FakeProducer, assignment_of, make_batch, output_of
@@ -23,6 +24,28 @@ from tests.stream.step_loop import StepLoop
 
 INTERVAL = 0.025
 ROUNDING = 1e-6
+
+
+class FakeState:
+    """Notes what is written, and what it may forget."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, list[object]]] = []
+        self.error: Exception | None = None
+
+    def take_over(self, assignment: Assignment, cancelled: Callable[[], bool]) -> bool:
+        raise NotImplementedError
+
+    def give_up(self) -> None:
+        raise NotImplementedError
+
+    def write(self, changes: Iterable[object]) -> None:
+        if self.error is not None:
+            raise self.error
+        self.calls.append(("write", list(changes)))
+
+    def release(self, changes: Iterable[object]) -> None:
+        self.calls.append(("release", list(changes)))
 
 
 class Setup:
@@ -35,8 +58,14 @@ class Setup:
         self.failures: list[CheckpointFailed] = []
         self.clock = mock.patch.object(checkpoint, "time", SimpleNamespace(monotonic=self.loop.time))
         self.clock.start()
+        self.state = FakeState()
         self.checkpointer = Checkpointer(
-            self.producer, self.progress, "group", interval=INTERVAL, on_failure=self.failures.append
+            self.producer,
+            self.progress,
+            "group",
+            interval=INTERVAL,
+            on_failure=self.failures.append,
+            state=self.state,
         )
 
     def close(self) -> None:
@@ -52,6 +81,9 @@ class Setup:
 
     def write(self, batch: RecordBatch) -> asyncio.Task[bool]:
         return self.loop.start(self.checkpointer.write(batch, output_of(batch)))
+
+    def touch(self, assignment: Assignment, output: Output, partition: int = 0) -> asyncio.Task[bool]:
+        return self.loop.start(self.checkpointer.write(Touch("raw", partition, assignment), output))
 
     def drain(self) -> asyncio.Task[None]:
         return self.loop.start(self.checkpointer.drain())
@@ -354,6 +386,91 @@ def test_offsets_that_markers_take_are_no_gap(setup: Setup) -> None:
     setup.loop.settle(INTERVAL)
     setup.loop.do_job()
     assert [positions[("raw", 0)] for _, positions, _ in setup.producer.committed] == [15, 17]
+
+
+def test_a_touch_commits_where_its_partition_stands_in_the_name_of_its_generation(setup: Setup) -> None:
+    """So the broker refuses rows that a worker computes again after it was given up."""
+    assignment = assignment_of(3)
+    setup.open(assignment, position=7)
+    setup.touch(assignment, Output(typed=[("out", b"", b"row", -1, None, None, 1)]))
+    setup.loop.do_job()
+    metadata = encode_group_metadata("group", assignment.generation, assignment.member_id)
+    assert setup.producer.committed == [([b"row"], {("raw", 0): 7}, metadata)]
+
+
+def test_a_touch_never_takes_back_what_a_batch_has_moved(setup: Setup) -> None:
+    assignment = assignment_of(1)
+    setup.open(assignment)
+    setup.touch(assignment, Output())
+    setup.loop.do_job()
+    setup.write(make_batch(assignment, 0, 0, size=5))
+    setup.touch(assignment, Output())
+    setup.write(make_batch(assignment, 0, 5, size=2))
+    setup.touch(assignment, Output(), partition=1)
+    setup.loop.settle(INTERVAL)
+    setup.loop.do_job()
+    assert [positions for _, positions, _ in setup.producer.committed] == [
+        {("raw", 0): 0},
+        {("raw", 0): 7, ("raw", 1): 0},
+    ]
+
+
+def test_a_touch_of_an_assignment_that_is_over_is_dropped(setup: Setup) -> None:
+    former = assignment_of(1)
+    setup.open(former)
+    setup.open(assignment_of(2))
+    dropped = setup.touch(former, Output(changes=["of before"]))
+    setup.loop.settle(1.0)
+    assert dropped.result() is False
+    assert (setup.producer.calls, setup.state.calls) == ([], [])
+
+
+def test_state_is_written_after_the_commit_and_then_released(setup: Setup) -> None:
+    assignment = assignment_of(1)
+    setup.open(assignment)
+    setup.touch(assignment, Output(changes=["first"]))
+    setup.loop.do_job()
+    setup.touch(assignment, Output(changes=["second"]))
+    setup.write(make_batch(assignment))
+    setup.touch(assignment, Output(changes=["third", "fourth"]), partition=1)
+    setup.loop.settle(INTERVAL)
+    assert setup.state.calls == [("write", ["first"]), ("release", ["first"])]
+    setup.loop.do_job()
+    later = ["second", "third", "fourth"]
+    assert setup.state.calls[2:] == [("write", later), ("release", later)]
+
+
+def test_what_was_not_committed_is_never_in_the_state(setup: Setup) -> None:
+    assignment = assignment_of(1)
+    setup.open(assignment)
+    setup.touch(assignment, Output(changes=["lost"]))
+    setup.loop.do_job(error=ProducerFenced("another generation"))
+    setup.loop.do_job()
+    assert [type(failure) for failure in setup.failures] == [ProducerFenced]
+    assert setup.state.calls == []
+
+
+def test_a_disk_that_is_full_ends_the_worker_with_its_own_words_and_nothing_is_aborted(setup: Setup) -> None:
+    """The transaction is committed: a restart finds it in the changelog."""
+    assignment = assignment_of(1)
+    setup.open(assignment)
+    setup.state.error = MasteryError("no room", hint="make room")
+    setup.touch(assignment, Output(changes=["kept by Kafka"]))
+    setup.loop.do_job()
+    [failure] = setup.failures
+    assert (type(failure), str(failure), failure.hint) == (StateNotWritten, "no room", "make room")
+    assert setup.producer.calls == ["begin", "produce", "commit"]
+    refused = setup.write(make_batch(assignment))
+    assert refused.exception() is failure
+    assert setup.drain().exception() is None
+
+
+def test_a_checkpoint_without_changes_does_not_touch_the_state(setup: Setup) -> None:
+    assignment = assignment_of(1)
+    setup.open(assignment)
+    setup.write(make_batch(assignment))
+    setup.loop.do_job()
+    assert "write" not in [name for name, _ in setup.state.calls]
 
 
 def test_a_cancelled_writer_does_not_cancel_the_commit(setup: Setup) -> None:
