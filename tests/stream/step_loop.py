@@ -29,12 +29,13 @@ class StepLoop(asyncio.SelectorEventLoop):
     def do_job(self, error: Exception | None = None) -> None:
         """Do the oldest job; with `error` it fails before it does anything."""
         func, args, future = self.jobs.popleft()
-        try:
-            if error is not None:
-                raise error
-            future.set_result(func(*args))
-        except Exception as raised:
-            future.set_exception(raised)
+        if error is not None:
+            future.set_exception(error)
+        else:
+            try:
+                future.set_result(func(*args))
+            except Exception as raised:  # noqa: BLE001 - as an executor does
+                future.set_exception(raised)
         self.settle()
 
     def settle(self, seconds: float = 0.0) -> None:
