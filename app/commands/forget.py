@@ -67,7 +67,7 @@ def forget(
     places = still_there(settings, load_catalogue(settings), settings.state_dir / FOLDER)
     if not as_json:
         for name in accounts:
-            click.echo(f"root account {name}: {rows[name]} rows")
+            click.echo(f"root account {name}: {rows[name]} row{'' if rows[name] == 1 else 's'}")
     if not (dry_run or yes):
         _confirm()
     at = time.time_ns() // 1_000_000
@@ -101,5 +101,5 @@ def _time(milliseconds: int) -> str:
 
 
 def _print_places(places: list[StillThere]) -> None:
-    click.echo("\nWhat may still hold the student:\n")
+    click.echo("\nWhat may still hold the student (docs/operating.md, Forgetting a student):\n")
     print_table(("PLACE", "WHAT", "UNTIL"), places)

@@ -1,13 +1,13 @@
 """Where a student still stands once the stream has forgotten, and until when."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from app.settings import Settings, variable
 from app.state.folder import StateFiles
-from app.topics import Catalogue, TopicAdmin, TopicSpec
+from app.topics import Catalogue, TopicAdmin
 
 __all__ = ["StillThere", "still_there"]
 
@@ -34,52 +34,51 @@ def still_there(settings: Settings, catalogue: Catalogue, state: Path) -> list[S
     configs = TopicAdmin(settings).configs(catalogue.topics)
     return [
         *_topics(settings, catalogue, configs),
-        *_aside(state),
+        *_aside(settings, state),
         StillThere(
             "state folders of workers",
             "files of partitions that the worker gave up to another",
-            "until it gets the partition back; or delete them while the worker is stopped",
+            "it gets the partition back; or you delete them, with the worker stopped",
         ),
-        StillThere(
-            "backups", "of brokers and of state folders, whatever they held then", "as long as you keep them"
-        ),
+        StillThere("backups", "of brokers and state folders: what these held then", "you delete them"),
         StillThere(
             "consumers",
-            "what they made of typed topics, and of rows unless they take tombstones for deletions",
-            "ask those who run them",
+            "what they made of typed topics; of rows, if they ignore tombstones",
+            "their owners delete it",
         ),
     ]
 
 
 def _topics(settings: Settings, catalogue: Catalogue, configs: Configs) -> Iterator[StillThere]:
-    results = set(settings.result_topics)
-    rows = {settings.typed_topic("outcome_mastery"), settings.typed_topic("course_outcome_mastery")}
-    for name, spec in catalogue.topics.items():
-        config = configs.get(name) or spec.config
-        if name in results:
-            yield StillThere(name, "every result of the student, as Canvas sent it", _results(config))
-        elif name in rows | {settings.changelog_topic}:
-            yield StillThere(name, "the rows as they were, then tombstones with their keys", _rows(config))
-        elif name == settings.commands_topic:
-            yield StillThere(name, "that the student was to be forgotten", _age(config))
-        elif spec.raw:
-            yield StillThere(name, "what Canvas sent of the student", _age(config))
-        elif name == settings.dead_letter_topic:
-            yield StillThere(name, "what of that could not be understood", _age(config))
-        elif spec.event is not None:
-            yield StillThere(name, _others(spec), _age(config))
+    """Yield them from what holds most of the student to what holds hardly anything."""
+    specs = catalogue.topics
+    held = {name: configs.get(name) or spec.config for name, spec in specs.items()}
+    for name in settings.result_topics:
+        yield StillThere(name, "each result of the student, as Canvas sent it", _results(held[name]))
+    raw, dead, commands = settings.raw_topic_name, settings.dead_letter_topic, settings.commands_topic
+    yield StillThere(raw, "what Canvas sent of the student", _age(held[raw]))
+    yield StillThere(dead, "what of that could not be understood", _age(held[dead]))
+    for name, spec in specs.items():
+        if spec.group is not None and spec.config["cleanup.policy"] == "compact":
+            yield StillThere(name, "rows as they were; then tombstones with their keys", _rows(held[name]))
+    yield StillThere(commands, "that the student was to be forgotten", _age(held[commands]))
+    others = [name for name, spec in specs.items() if spec.event and name not in settings.result_topics]
+    for until, names in _together(others, lambda name: _age(held[name])).items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        yield StillThere(names[0] + more, "in metadata who acted, if that was the student", until)
 
 
-def _others(spec: TopicSpec) -> str:
-    if spec.event == "rubric_assessed":
-        return "assessments of the student's work, without the student's name; in metadata who acted"
-    return "in metadata who acted, if that was the student"
+def _together(names: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(key(name), []).append(name)
+    return groups
 
 
 def _results(config: Mapping[str, str]) -> str:
     if _milliseconds(config, "retention.ms") is not None:
         return _age(config)
-    return f"for ever, unless you set {variable('state_retention_days')} or delete records (see the manual)"
+    return f"for ever, unless {variable('state_retention_days')} is set or you delete records"
 
 
 def _age(config: Mapping[str, str]) -> str:
@@ -88,23 +87,25 @@ def _age(config: Mapping[str, str]) -> str:
     if age is None:
         return "for ever"
     latest = "" if roll is None else f", {_days(age + roll)} at the latest"
-    return f"until {_days(age)} old{latest}"
+    return f"{_days(age)} old{latest}"
 
 
 def _rows(config: Mapping[str, str]) -> str:
     lag = _milliseconds(config, "max.compaction.lag.ms")
     kept = _milliseconds(config, "delete.retention.ms")
-    compacted = "until compacted" if lag is None else f"until compacted, {_days(lag)} at the latest"
+    compacted = "compaction, at no set time" if lag is None else f"compaction, within {_days(lag)}"
     return compacted if kept is None else f"{compacted}; tombstones {_days(kept)} more"
 
 
-def _aside(state: Path) -> Iterator[StillThere]:
+def _aside(settings: Settings, state: Path) -> Iterator[StillThere]:
     if not state.is_dir():
         return
     for one in StateFiles(state).aside():
         days = max(0.0, time.time() - one.moved_at) / (_DAY_MS / 1000)
         yield StillThere(
-            str(one.path), f"state of a partition as it was {days:.0f} days ago", "until you delete it"
+            str(one.path),
+            f"state of a partition as it was {days:.0f} days ago",
+            f"the worker's start after {settings.aside_days} days",
         )
 
 
