@@ -25,7 +25,7 @@ def send(file: Path, lines: bool, as_json: bool) -> None:
 
     FILE holds JSON objects: one a line, in an array, or one after another, pretty-printed or not. Each is
     sent as the very bytes that stand there, without a key, like Canvas does. A file is checked whole
-    before its first event is sent; standard input is sent as it comes.
+    before its first event is sent; standard input and pipes are sent as they come.
 
     With --lines every line is a record and nothing is checked: what `mastery generate --out` writes, broken
     records and all. An empty line is a record without a value (null).
@@ -35,7 +35,8 @@ def send(file: Path, lines: bool, as_json: bool) -> None:
     name = "standard input" if str(file) == "-" else str(file)
     records: Callable[[BinaryIO, str], Iterator[bytes | None]] = raw_lines if lines else _clean_events
     total = None
-    if str(file) != "-":
+    # A pipe that has a name can be read once only, too.
+    if str(file) != "-" and file.is_file():
         # Checks the whole file, too: nothing is sent of one that breaks off in the middle.
         with file.open("rb") as whole:
             total = sum(1 for _ in records(whole, name))

@@ -1,6 +1,7 @@
 import base64
 import json
 import os
+import threading
 
 import pytest
 
@@ -32,6 +33,17 @@ def test_standard_input_and_json(some_topics, mastery):
     done = mastery("send", "-", "--json", stdin=b'[{"a": 1}, {"a": 2}]')
     assert done.status == 0
     assert json.loads(done.out) == {"topic": some_topics.raw_topic_name, "sent": 2}
+
+
+@pytest.mark.parametrize("options", [(), ("--lines",)])
+def test_a_pipe_is_read_once(some_topics, mastery, tmp_path, options):
+    pipe = tmp_path / "events"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[b'{"a": 1}\n{"a": 2}\n'])
+    writer.start()
+    done = mastery("send", *options, pipe)
+    writer.join()
+    assert (done.status, done.out) == (0, f"2 events sent to {some_topics.raw_topic_name}\n")
 
 
 def test_nothing_of_a_broken_file_is_sent(some_topics, mastery, tmp_path):
