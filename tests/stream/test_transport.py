@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -10,8 +11,9 @@ from aiokafka.structs import TopicPartition
 from confluent_kafka import Producer
 from faust.types import TP
 
+from app.errors import MasteryError
 from app.stream.application import StreamApp
-from app.stream.batch import Assignment, Output
+from app.stream.batch import Assignment, Output, Touch
 from app.stream.checkpoint import Checkpointer
 from app.stream.consumer_thread import BatchConsumerThread
 from app.stream.errors import FetchRefused, OffsetWentBack
@@ -100,6 +102,41 @@ class FakeOffsets:
     def positions(self, partitions: frozenset[tuple[str, int]]) -> dict[tuple[str, int], int]:
         self.asked += 1
         return dict.fromkeys(partitions, self.value)
+
+
+class SlowState:
+    """State whose restore ends when the test says so, or when it is not wanted any more."""
+
+    def __init__(self) -> None:
+        self.began = threading.Event()
+        self.may_end = threading.Event()
+        self.restoring = 0
+        self.most_at_once = 0
+        self.given_up = 0
+        self.error: MasteryError | None = None
+
+    def take_over(self, assignment: Assignment, cancelled: Callable[[], bool]) -> bool:
+        self.restoring += 1
+        self.most_at_once = max(self.most_at_once, self.restoring)
+        self.began.set()
+        try:
+            while not self.may_end.wait(0.005):
+                if cancelled():
+                    return False
+            if self.error is not None:
+                raise self.error
+            return not cancelled()
+        finally:
+            self.restoring -= 1
+
+    def give_up(self) -> None:
+        self.given_up += 1
+
+    def write(self, changes: Iterable[Any]) -> None:
+        raise NotImplementedError
+
+    def release(self, changes: Iterable[Any]) -> None:
+        raise NotImplementedError
 
 
 class Worker:
@@ -299,6 +336,74 @@ async def test_revoked_and_assigned_again_while_it_seeks(worker: Worker) -> None
     assert not worker.app.checkpointer.is_current(second)
     assert await worker.consumer.take_over()
     assert worker.app.checkpointer.is_current(second)
+
+
+@run
+async def test_nothing_is_read_before_the_state_is_restored(worker: Worker) -> None:
+    worker.app.stream_state = state = SlowState()
+    assignment = await worker.assign(3)
+    taking_over = asyncio.ensure_future(worker.consumer.take_over())
+    await asyncio.to_thread(state.began.wait, 5.0)
+    # What an earlier owner committed is in the changelog once its offsets are stable.
+    assert worker.offsets.asked == 1
+    assert worker.thread.sought == []
+    assert not worker.app.checkpointer.is_current(assignment)
+    state.may_end.set()
+    assert await taking_over
+    assert worker.app.checkpointer.is_current(assignment)
+
+
+@run
+async def test_a_restore_that_is_not_wanted_any_more_ends_before_the_next_begins(worker: Worker) -> None:
+    worker.app.stream_state = state = SlowState()
+    first = await worker.assign(3)
+    taking_over = asyncio.ensure_future(worker.consumer.take_over())
+    await asyncio.to_thread(state.began.wait, 5.0)
+    await worker.revoke()
+    assert state.given_up == 1
+    second = await worker.assign(4)
+    assert not await taking_over
+    state.may_end.set()
+    assert await worker.consumer.take_over()
+    assert state.most_at_once == 1
+    assert not worker.app.checkpointer.is_current(first)
+    assert worker.app.checkpointer.is_current(second)
+
+
+@run
+async def test_a_stop_ends_a_restore(worker: Worker) -> None:
+    worker.app.stream_state = state = SlowState()
+    await worker.assign(3)
+    taking_over = asyncio.ensure_future(worker.consumer.take_over())
+    await asyncio.to_thread(state.began.wait, 5.0)
+    await worker.consumer.wait_empty()
+    assert not await asyncio.wait_for(taking_over, 2.0)
+    assert worker.thread.sought == []
+
+
+@run
+async def test_state_that_cannot_be_restored_is_told_and_nothing_is_read(worker: Worker) -> None:
+    worker.app.stream_state = state = SlowState()
+    state.error = MasteryError("the disk is full")
+    state.may_end.set()
+    assignment = await worker.assign(3)
+    with pytest.raises(MasteryError, match="full"):
+        await worker.consumer.take_over()
+    assert not worker.app.checkpointer.is_current(assignment)
+
+
+@run
+async def test_what_was_staged_is_forgotten_after_the_last_commit(worker: Worker) -> None:
+    worker.app.stream_state = state = SlowState()
+    state.may_end.set()
+    assignment = await worker.assign(3)
+    await worker.consumer.take_over()
+    worker.producer.commit = lambda *_: state.given_up and worker.failures.append(AssertionError("too early"))
+    touch = Touch("raw", 0, assignment)
+    assert await worker.app.checkpointer.write(touch, Output())
+    assert await worker.app.checkpointer.write(touch, Output())
+    await worker.revoke()
+    assert (state.given_up, worker.failures) == (1, [])
 
 
 @run
