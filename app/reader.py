@@ -79,6 +79,8 @@ class TopicReader:
             errors=self._errors,
             enable_partition_eof=True,
             fetch_wait_max_ms=100,
+            # A person waits for the records, not for megabytes of them in advance.
+            queued_max_messages_kbytes=16_384,
         )
         self._consumer = Consumer(config)
         self._targets: dict[tuple[str, int], int] = {}

@@ -109,4 +109,5 @@ class _Report:
             self._latest[progress.partition] = progress
             left = sum(max(0, one.end - one.position) for one in self._latest.values())
             done = sum(one.position - one.start for one in self._latest.values())
+        self._progress.restored(done, left)
         self.say(f"restoring {self._count} partitions of state: {done} records read, {left} known to be left")

@@ -76,6 +76,8 @@ class ProgressSnapshot:
     checkpoint_running: float | None
     silence: float
     rebalances: int
+    restore: tuple[int, int] | None
+    """Records of the changelog read, and known to be left, in the restore that runs, or ran last."""
 
     @property
     def obstacle(self) -> str | None:
@@ -123,6 +125,7 @@ class Progress:
         self._last_checkpoint_at: float | None = None
         self._last_checkpoint_seconds: float | None = None
         self._rebalances = 0
+        self._restore: tuple[int, int] | None = None
 
     def enter(self, phase: Phase, detail: str = "") -> None:
         """Say what the worker does now; `detail` is one line for a person."""
@@ -140,6 +143,11 @@ class Progress:
                 (topic, partition): PartitionProgress(topic, partition, read=position, committed=position)
                 for (topic, partition), position in positions.items()
             }
+
+    def restored(self, records: int, left: int) -> None:
+        """Tell how many records of the changelog were read in this restore, and how many are left."""
+        with self._lock:
+            self._restore = records, left
 
     def checkpoint_began(self) -> None:
         """Note that a checkpoint is on its way; `committed` ends it."""
@@ -204,6 +212,7 @@ class Progress:
                 checkpoint_running=None if began is None else time.monotonic() - began,
                 silence=max(0.0, time.time() - self._answered_at),
                 rebalances=self._rebalances,
+                restore=self._restore,
             )
 
     def _move(self, positions: dict[tuple[str, int], int], name: str) -> None:

@@ -22,8 +22,8 @@ _COUNTERS: Final = {
 }
 
 
-def mastery_counters(counts: Mapping[str, int]) -> Iterator[Metric]:
-    """Yield the counters of what was committed, from those of `ProgressSnapshot.mastery`."""
+def mastery_counters(counts: Mapping[str, int], restore: tuple[int, int] | None) -> Iterator[Metric]:
+    """Yield the counters of what was committed, and of the last restore, from a ProgressSnapshot."""
     for name, (metric, text) in _COUNTERS.items():
         yield CounterMetricFamily(metric, text, value=counts.get(name, 0))
     family = CounterMetricFamily(
@@ -35,6 +35,15 @@ def mastery_counters(counts: Mapping[str, int]) -> Iterator[Metric]:
     for reason in NOT_PLACED:
         family.add_metric([reason], counts.get(reason, 0))
     yield family
+    if restore is not None:
+        gauge = GaugeMetricFamily(
+            "mastery_restore_records",
+            "Records of the changelog in the restore that runs, or ran last: read, and known to be left.",
+            labels=["state"],
+        )
+        gauge.add_metric(["read"], restore[0])
+        gauge.add_metric(["left"], restore[1])
+        yield gauge
 
 
 class MasteryCollector(Collector):

@@ -56,7 +56,7 @@ class ProgressCollector(Collector):
             for value, count in sorted(counts.items()):
                 family.add_metric([value], count)
             yield family
-        yield from mastery_counters(snapshot.mastery)
+        yield from mastery_counters(snapshot.mastery, snapshot.restore)
         yield _last_events(snapshot.last_events)
         yield from _checkpoints(snapshot)
         yield from _partitions(snapshot.partitions)

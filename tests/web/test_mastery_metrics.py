@@ -51,6 +51,13 @@ def test_results_and_rows_are_counted_from_0(client, progress):
     assert found["mastery_results_not_placed_total", "no-identity"] == 0
 
 
+def test_a_restore_is_told(client, progress):
+    assert ("mastery_restore_records", "read") not in samples(client)
+    progress.restored(7, 3)
+    found = samples(client)
+    assert (found["mastery_restore_records", "read"], found["mastery_restore_records", "left"]) == (7, 3)
+
+
 def test_what_the_worker_holds_is_told_once_it_holds_something(client, server):
     assert ("mastery_rows",) not in samples(client)
     numbers = MasteryNumbers(None, DefinitionCounts(7, 1, 3, 2, ("account-1",)))
