@@ -6,7 +6,7 @@ from app.mastery.forgotten import Forgotten, is_mark
 from app.settings import Settings
 from app.verify.compare import COURSES, ROWS, STATE, FoundRow
 from app.verify.offsets import Place, bounds, places_of
-from app.verify.reading import read_stretch
+from app.verify.reading import Found, read_stretch
 from app.verify.records import LastRecords, Workspace
 
 __all__ = ["RowTables"]
@@ -50,7 +50,7 @@ class RowTables:
                 if record.key is None:
                     continue
                 if is_mark(record.key):
-                    self._marks.setdefault(record.partition, {})[record.key] = record.value or b""
+                    self._mark(record)
                 elif record.key.startswith(prefix):
                     count += 1
                     self._by_topic[record.topic].add(record.key, record.partition, record.value)
@@ -65,6 +65,13 @@ class RowTables:
     def forgotten(self, partition: int) -> Forgotten:
         """Return who was forgotten, of one partition of the changelog. Raises BlobError."""
         return Forgotten.read(self._marks.get(partition, {}))
+
+    def _mark(self, record: Found) -> None:
+        marks = self._marks.setdefault(record.partition, {})
+        if record.key is not None and record.value is not None:
+            marks[record.key] = record.value
+        else:
+            marks.pop(record.key or b"", None)
 
     def found(self, key: bytes) -> FoundRow:
         """Return all that is there of one row."""
