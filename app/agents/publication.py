@@ -1,6 +1,6 @@
 """What consumers see of a row: its records on `outcome_mastery` and `course_outcome_mastery`."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -50,18 +50,9 @@ class Publication:
         `key` is that of the row, `now` in milliseconds since 1970.
         """
         yield (self._row_topic, self._encode_row(after), key, -1, None, None, now)
-        known = _by_course(before)
-        for course_id, course in _by_course(after).items():
-            if known.get(course_id) != course:
-                yield (
-                    self._course_topic,
-                    self._encode_course(course),
-                    _course_key(key, course_id),
-                    -1,
-                    None,
-                    None,
-                    now,
-                )
+        for course in _changed_courses(before, after):
+            course_key = _course_key(key, course.course_id)
+            yield (self._course_topic, self._encode_course(course), course_key, -1, None, None, now)
         for course_id in courses_left(before, after):
             yield (self._course_topic, None, _course_key(key, course_id), -1, None, None, now)
 
@@ -76,23 +67,27 @@ def _course_key(key: bytes, course_id: str) -> bytes:
     return key + b":" + course_id.encode()
 
 
-def _by_course(row: Row | None) -> Mapping[str, CourseRow]:
-    if row is None:
-        return {}
-    return {
-        course.course_id: CourseRow(
-            row.root_account_uuid,
-            row.user_uuid,
-            row.learning_outcome_id,
-            course.course_id,
-            course.course_uuid,
-            course.score,
-            course.mastery,
-            course.results_count,
-            course.last_assessed_at,
-            row.definition_state,
-            row.outcome_title,
-            row.last_event_time,
-        )
-        for course in row.courses
-    }
+def _changed_courses(before: Row | None, after: Row) -> Iterator[CourseRow]:
+    known = {}
+    if before is not None and (
+        before.definition_state == after.definition_state
+        and before.outcome_title == after.outcome_title
+        and before.last_event_time == after.last_event_time
+    ):
+        known = {course.course_id: course for course in before.courses}
+    for course in after.courses:
+        if known.get(course.course_id) != course:
+            yield CourseRow(
+                after.root_account_uuid,
+                after.user_uuid,
+                after.learning_outcome_id,
+                course.course_id,
+                course.course_uuid,
+                course.score,
+                course.mastery,
+                course.results_count,
+                course.last_assessed_at,
+                after.definition_state,
+                after.outcome_title,
+                after.last_event_time,
+            )

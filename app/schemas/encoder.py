@@ -172,10 +172,10 @@ class _ByCalls:
 
 
 class _ByTables(_ByCalls):
-    """Writes functions that look up, in line, whatever is not a string.
+    """Writes functions that look up, in line, everything but strings that are not ASCII.
 
-    What a table does not have (times before 1970, large numbers) raises LookupError; then the record is
-    encoded again, by calls.
+    What a table does not have (times before 1970, large numbers, long strings) raises LookupError; then the
+    record is encoded again, by calls.
     """
 
     def _guarded(self, body: list[str]) -> list[str]:
@@ -183,19 +183,26 @@ class _ByTables(_ByCalls):
 
     def _value(self, value_type: ValueType, source: str, where: str) -> tuple[list[str], str]:
         match value_type.kind:
-            case Kind.LONG if value_type.nullable:
-                return [], f"{{NULL if (v := {source}) is None else SOME + LONG[v]}}"
+            case Kind.STRING:
+                return [], self._string(source, nullable=value_type.nullable)
             case Kind.LONG:
-                return [], f"{{LONG[{source}]}}"
+                some = f"{{NULL if (v := {source}) is None else SOME + LONG[v]}}"
+                return [], some if value_type.nullable else f"{{LONG[{source}]}}"
             case Kind.DOUBLE if value_type.nullable:
                 some = "SOME_DOUBLE[v] if v else SOME + double(v)"
                 return [], f"{{NULL if (v := {source}) is None else {some}}}"
             case Kind.DOUBLE:
                 return [], f"{{DOUBLE[v] if (v := {source}) else double(v)}}"
-            case Kind.TIMESTAMP if not self._plain_times:
+            case Kind.TIMESTAMP:
                 return self._timestamp(source, where, nullable=value_type.nullable)
             case _:
                 return super()._value(value_type, source, where)
+
+    def _string(self, source: str, *, nullable: bool) -> str:
+        if nullable:
+            some = "SOME_LENGTH[len(v)] + v if v.isascii() else SOME + text(v)"
+            return f"{{NULL if (v := {source}) is None else {some}}}"
+        return f"{{LENGTH[len(v)] + v if (v := {source}).isascii() else text(v)}}"
 
     def _count(self, source: str) -> str:
         return f"LENGTH[len({source})]"
@@ -203,10 +210,19 @@ class _ByTables(_ByCalls):
     def _timestamp(self, source: str, where: str, *, nullable: bool) -> tuple[list[str], str]:
         name = _variable(where)
         low = "SOME_LOW" if nullable else "LOW"
-        lines = [
-            f"since = {name} - EPOCH",
-            "low, high, next_high = DAY[since.days]",
-            "low += since.seconds * 2000 + since.microseconds // 1000 * 2",
+        if self._plain_times:
+            lines = [
+                f"days, rest = divmod({name}, 86_400_000)",
+                "low, high, next_high = DAY[days]",
+                "low += rest * 2",
+            ]
+        else:
+            lines = [
+                f"since = {name} - EPOCH",
+                "low, high, next_high = DAY[since.days]",
+                "low += since.seconds * 2000 + since.microseconds // 1000 * 2",
+            ]
+        lines += [
             f'{name} = f"{{{low}[low & 0x3FFF]}}{{MIDDLE[low >> 14]}}{{high if low < CARRY else next_high}}"',
         ]
         if nullable:
@@ -220,14 +236,10 @@ class _AsciiByTables(_ByTables):
     A string that is too long for the tables raises LookupError, too.
     """
 
-    def _value(self, value_type: ValueType, source: str, where: str) -> tuple[list[str], str]:
-        match value_type.kind:
-            case Kind.STRING if value_type.nullable:
-                return [], f"{{NULL if (v := {source}) is None else SOME_LENGTH[len(v)] + v}}"
-            case Kind.STRING:
-                return [], f"{{LENGTH[len(v := {source})]}}{{v}}"
-            case _:
-                return super()._value(value_type, source, where)
+    def _string(self, source: str, *, nullable: bool) -> str:
+        if nullable:
+            return f"{{NULL if (v := {source}) is None else SOME_LENGTH[len(v)] + v}}"
+        return f"{{LENGTH[len(v := {source})]}}{{v}}"
 
 
 def _indented(lines: list[str]) -> list[str]:
