@@ -61,7 +61,8 @@ class MasteryPart:
         look_up = schema_lookup(settings, contract)
         folder = settings.state_dir / FOLDER
         definitions = Definitions(settings, folder, look_up, settings.mastery_rules, on_failure=on_failure)
-        table = StateTable(folder, _changelog(settings, catalogue), client_config(settings))
+        config = client_config(settings, group_id=settings.group_id)
+        table = StateTable(folder, _changelog(settings, catalogue), config)
         publication = Publication(
             row_topic=settings.typed_topic(_ROW_TOPIC),
             course_topic=settings.typed_topic(_COURSE_TOPIC),

@@ -68,7 +68,8 @@ def restore(
     so an open transaction is waited for. Nobody may write to these partitions meanwhile but in transactions
     that were begun before.
 
-    `config` is that of a client; `check` says whether a value is a row of the format expected.
+    `config` is that of a client, with the name of a group that this user may see; `check` says whether a
+    value is a row of the format expected.
 
     Raises:
         StateFileUnusable: a file is ahead of the changelog, or behind its beginning; no file was changed.
@@ -131,9 +132,10 @@ class _Reader:
         self._report = report
         self._consumer = Consumer(
             {
-                **config,
-                # Never joined, never committed: librdkafka wants a name.
+                # Never joined, never committed: librdkafka wants a name, and asks who coordinates it. A Kafka
+                # with access control lists answers that only for groups that this user may see.
                 "group.id": f"{topic}-restore",
+                **config,
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",
