@@ -10,7 +10,8 @@ __all__ = ["Overlay", "StateChange"]
 class StateChange:
     """What one batch changed in one partition: its rows (None: deleted), and where the changelog holds them.
 
-    `offset` is that of the last of its records in the changelog, told by the broker when it has them.
+    `offset` is that of the last of its records in the changelog, told by the broker when it has them; None
+    where it has them without telling: what it answers to a retry of what it has.
     """
 
     partition: int

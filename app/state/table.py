@@ -183,8 +183,10 @@ class StateTable:
             for change in ours:
                 rows.update(change.rows)
                 notes.update(change.notes)
-                if change.rows:
-                    position = _following(change)
+                # Unknown where the broker has answered a retry alone, that it has the records: then the file
+                # says that it lacks what it holds, and a restart reads it once more.
+                if change.offset is not None:
+                    position = change.offset + 1
             with self._condemned(partition):
                 self._partitions[partition].store.write(rows, position, notes)
 
@@ -258,12 +260,6 @@ class StateTable:
             self._files.move_aside(partition, str(error))
             stores[partition] = self._open(partition)
             raise _TryAgain from None
-
-
-def _following(change: StateChange) -> int:
-    if change.offset is None:
-        raise RuntimeError("a committed change without its place in the changelog")
-    return change.offset + 1
 
 
 def _close_stores(stores: Mapping[int, PartitionStore]) -> None:

@@ -1,7 +1,8 @@
 """`mastery worker` that kills or stops itself at one step of its checkpoints: FAULT=kill|stop:STEP:N.
 
 The steps in order: begin, produce, flush, send_offsets, end; the fault comes *before* each. `done` comes
-right after `end`. N counts how often the step was reached. Those of the state of mastery are in STATE_STEPS.
+right after `end`. N counts how often the step was reached; STEP+rows alone those times when the transaction
+holds rows of mastery. Those of the state of mastery are in STATE_STEPS.
 Run as `python -m tests.faults.faulty_worker`.
 """
 
@@ -54,18 +55,24 @@ def inject(
     `steps` are methods of the producer, `more` are steps by name, each a method of a class.
     """
     seen: Counter[str] = Counter()
+    holds_rows = False
 
     def reached(name: str) -> None:
-        seen[name] += 1
-        if name == step and seen[name] == count:
-            os.kill(os.getpid(), fault)
+        for full_name in (name, f"{name}+rows") if holds_rows else (name,):
+            seen[full_name] += 1
+            if full_name == step and seen[full_name] == count:
+                os.kill(os.getpid(), fault)
 
     def wrap(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         def stepped(self: Any, *args: Any, **options: Any) -> Any:
+            nonlocal holds_rows
             reached(name)
             result = original(self, *args, **options)
+            if name == "produce":
+                holds_rows = holds_rows or bool(args[0].changes)
             if name == "end":
                 reached("done")
+                holds_rows = False
             return result
 
         return stepped

@@ -103,7 +103,10 @@ class Feeder:
             if error is not None:
                 self._failed.append(error)
                 return
+            # Unknown where the broker has answered a retry alone; in a partition, events keep their order.
             offset = message.offset()
+            if offset is None:
+                offset = self._positions[partition]
             self._fed[partition, offset] = Fed(event, timestamp)
             self._positions[partition] = offset + 1
 

@@ -96,6 +96,23 @@ def test_what_is_staged_is_seen_at_once_and_written_when_committed(table: StateT
     assert table.get_many(0, wanted) == seen == scene.content(0)
 
 
+def test_committed_without_a_place_in_the_changelog(table: StateTable, scene: Scene) -> None:
+    """The broker does not say where a batch went that it had taken before the retry."""
+    change = table.stage(0, {b"a:u9:7": b"new"})
+    scene.produce(0, b"a:u9:7", b"new")
+    table.write([change])
+    table.release([change])
+    scene.commit(table, 1, {b"a:u0:7": b"other"})
+    assert scene.content(0) == ALL | {b"a:u9:7": b"new"}
+    table.close()
+    reports = []
+    again = scene.table()
+    assert again.take_over([0, 1], report=reports.append)
+    assert {one.partition: one.position - one.start for one in reports} == {0: 1, 1: 0}
+    assert again.get_many(0, [*ALL, b"a:u9:7"]) == ALL | {b"a:u9:7": b"new"}
+    again.close()
+
+
 def test_what_was_not_committed_is_forgotten(table: StateTable, scene: Scene) -> None:
     table.stage(0, {b"a:u0:7": b"new"})
     table.give_up()
