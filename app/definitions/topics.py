@@ -1,6 +1,5 @@
 """What the broker says of the definition topics: their partitions, ids and offsets."""
 
-import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 from typing import Any, Final
@@ -9,6 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollectio
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined] # not in its stubs
 
 from app.definitions.changes import Vector
+from app.held_offsets import held_offsets
 from app.kafka import BrokerErrors, BrokerFailure, admin_client, broker_failure, consumer_config
 from app.reader import TopicMissing
 from app.settings import Settings
@@ -72,7 +72,8 @@ class DefinitionTopics:
         ends = self.ends(places)
         gone = {place for place, at in positions.items() if at and not begins.get(place, at + 1) <= at}
         beyond = {place: at for place, at in positions.items() if place in ends and at > ends[place]}
-        gone |= beyond.keys() - self._held(beyond)
+        if beyond:
+            gone |= beyond.keys() - self._held(beyond)
         if not gone:
             return None
         topic, partition = min(gone)
@@ -95,26 +96,9 @@ class DefinitionTopics:
         return {(one.topic, one.partition): int(future.result().offset) for one, future in asked.items()}
 
     def _held(self, positions: Vector) -> set[tuple[str, int]]:
-        """Return the partitions in which a fetch from there finds a record or the end.
-
-        The embedded broker, asked for the end offset, tells one inside the last batch.
-        """
-        held: set[tuple[str, int]] = set()
-        if not positions:
-            return held
+        """Return the partitions that have these offsets."""
         consumer = self.consumer()
-        seen: set[tuple[str, int]] = set()
-        deadline = time.monotonic() + _TIMEOUT
         try:
-            consumer.assign([TopicPartition(*place, at) for place, at in positions.items()])
-            while seen < positions.keys() and (left := deadline - time.monotonic()) > 0:
-                message = consumer.poll(left)
-                if message is None:
-                    continue
-                place, error = (str(message.topic()), int(message.partition() or 0)), message.error()
-                seen.add(place)
-                if error is None or error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its name
-                    held.add(place)
+            return held_offsets(consumer, positions, _TIMEOUT)
         finally:
             consumer.close()
-        return held

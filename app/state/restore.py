@@ -8,6 +8,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined] # not in its stubs
 
+from app.held_offsets import held_offsets
 from app.state.errors import ChangelogUnusable, StateFileUnusable
 from app.state.store import PartitionStore
 
@@ -18,6 +19,9 @@ _BATCH = 4_000
 
 #: Seconds without anything from the broker.
 _PATIENCE = 30.0
+
+#: Seconds. How long a look at a suspicious position waits for the broker to answer.
+_LOOK_TIMEOUT = 5.0
 
 #: Seconds for one wait; how soon a restore that is not wanted any more ends.
 _POLL = 0.5
@@ -93,10 +97,13 @@ def _begin(
     admin = AdminClient({**config})
     begins = _offsets(admin, topic, stores, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
     ends = _offsets(admin, topic, stores, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+    positions = {partition: store.position for partition, store in stores.items()}
+    beyond = {partition for partition, position in positions.items() if position > ends[partition]}
+    beyond -= _held(config, topic, {partition: positions[partition] for partition in beyond})
     running = {}
     for partition, store in stores.items():
-        position = store.position
-        if position > ends[partition] or 0 < position < begins[partition]:
+        position = positions[partition]
+        if partition in beyond or 0 < position < begins[partition]:
             raise StateFileUnusable(
                 store.path,
                 f"stands at offset {position} of {topic} partition {partition}, which goes from"
@@ -104,6 +111,34 @@ def _begin(
             )
         running[partition] = _Restore(store, position, ends[partition], position=position)
     return running
+
+
+def _held(config: Mapping[str, Any], topic: str, positions: Mapping[int, int]) -> set[int]:
+    """Return the partitions that have these offsets, whatever the broker says of their ends."""
+    if not positions:
+        return set()
+    consumer = _consumer(config, topic)
+    try:
+        places = {(topic, partition): position for partition, position in positions.items()}
+        return {partition for _, partition in held_offsets(consumer, places, _LOOK_TIMEOUT)}
+    finally:
+        consumer.close()
+
+
+def _consumer(config: Mapping[str, Any], topic: str) -> Consumer:
+    return Consumer(
+        {
+            # Never joined, never committed: librdkafka wants a name, and asks who coordinates it. A Kafka with
+            # access control lists answers that only for groups that this user may see.
+            "group.id": f"{topic}-restore",
+            **config,
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "error",
+            "enable.partition.eof": True,
+            "queued.max.messages.kbytes": 65_536,
+        }
+    )
 
 
 def _offsets(
@@ -130,19 +165,7 @@ class _Reader:
         self._running = running
         self._check = check
         self._report = report
-        self._consumer = Consumer(
-            {
-                # Never joined, never committed: librdkafka wants a name, and asks who coordinates it. A Kafka
-                # with access control lists answers that only for groups that this user may see.
-                "group.id": f"{topic}-restore",
-                **config,
-                "isolation.level": "read_committed",
-                "enable.auto.commit": False,
-                "auto.offset.reset": "error",
-                "enable.partition.eof": True,
-                "queued.max.messages.kbytes": 65_536,
-            }
-        )
+        self._consumer = _consumer(config, topic)
 
     def run(self, cancelled: Callable[[], bool]) -> bool:
         heard_at = time.monotonic()

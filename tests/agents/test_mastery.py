@@ -98,7 +98,7 @@ async def live(world, definitions, random):  # noqa: C901 - one mishap after the
     return worker
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(HISTORIES, RULES, st.integers(0, 2**32))
 def test_whatever_happens_the_rows_are_the_oracles(history, rules, seed):
     random = Random(seed)

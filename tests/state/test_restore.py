@@ -8,6 +8,7 @@ from confluent_kafka import Producer
 
 from app.kafka import client_config
 from app.settings import Settings
+from app.state import restore as restore_module
 from app.state.errors import ChangelogUnusable, StateFileUnusable
 from app.state.reader import StoreReader
 from app.state.restore import RestoreProgress, restore
@@ -172,3 +173,21 @@ def test_markers_at_the_end_are_passed(changelog: Changelog) -> None:
     done, told = changelog.restore(0)
     assert done
     assert [progress.position for progress in told] == [6]
+
+
+def test_a_file_is_gone_on_with_whatever_the_broker_says_of_the_end(
+    changelog: Changelog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The embedded broker tells an end inside the last batch."""
+    changelog.add((b"a:u%d:7" % number, b"v") for number in range(50))
+    assert changelog.restore(0)[0]
+    offsets = restore_module._offsets
+    monkeypatch.setattr(
+        restore_module,
+        "_offsets",
+        lambda *asked: {partition: min(at, 20) for partition, at in offsets(*asked).items()},
+    )
+    changelog.add([(b"a:new:7", b"v")])
+    done, told = changelog.restore(0)
+    assert done
+    assert (told[0].start, told[-1].position) == (50, 51)
