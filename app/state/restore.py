@@ -128,8 +128,8 @@ def _held(config: Mapping[str, Any], topic: str, positions: Mapping[int, int]) -
 def _consumer(config: Mapping[str, Any], topic: str) -> Consumer:
     return Consumer(
         {
-            # Never joined, never committed: librdkafka wants a name, and asks who coordinates it. A Kafka with
-            # access control lists answers that only for groups that this user may see.
+            # Never joined, never committed: librdkafka wants a name, and asks who coordinates it. A Kafka
+            # with access control lists answers that only for groups that this user may see.
             "group.id": f"{topic}-restore",
             **config,
             "isolation.level": "read_committed",

@@ -1,0 +1,62 @@
+"""The part put together, on a broker: what the pieces were given."""
+
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from app.agents.forgetting import Forgetting
+from app.agents.mastery import MasteryProcessor
+from app.errors import MasteryError
+from app.mastery import blob, forgotten
+from app.mastery_part import FOLDER, MasteryPart
+from app.settings import Settings
+from app.stream.batch import RecordBatch
+from app.stream.progress import Progress
+from app.topics import TopicAdmin, apply, load_catalogue
+from tests.stream.fakes import assignment_of
+from tests.support.events import CONTRACT
+
+IDS = SimpleNamespace(by_name={name: schema.local_id for name, schema in CONTRACT.topics.items()})
+MONTH = 30 * 24 * 3600.0
+
+
+@pytest.fixture
+def part(settings: Settings) -> Iterator[MasteryPart]:
+    catalogue = load_catalogue(settings)
+    apply(catalogue, TopicAdmin(settings))
+    failures: list[MasteryError] = []
+    made = MasteryPart.build(settings, CONTRACT, catalogue, IDS, Progress(), failures.append)
+    yield made
+    made.close()
+    assert failures == []
+
+
+def test_the_changelog_is_known_by_what_tells_it_from_another(part: MasteryPart, settings: Settings) -> None:
+    changelog = part.table._changelog
+    assert changelog.topic == settings.changelog_topic
+    assert changelog.topic_id == TopicAdmin(settings).topic_id(settings.changelog_topic)
+    assert (changelog.partitions, changelog.rows_format) == (settings.partitions, blob.FORMAT)
+    assert changelog.delete_retention == MONTH
+    assert part.table._files.folder == settings.state_dir / FOLDER
+    accepted = [number for number in range(256) if changelog.check(bytes([number, 1]))]
+    assert accepted == [blob.FORMAT, forgotten.FORMAT]
+    assert not changelog.check(b"")
+
+
+def test_each_input_goes_to_who_knows_it(
+    part: MasteryPart, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def noting(name: str) -> Callable[[object, RecordBatch], None]:
+        return lambda _, batch: seen.append((name, batch.topic))
+
+    monkeypatch.setattr(Forgetting, "__call__", noting("forgetting"))
+    monkeypatch.setattr(MasteryProcessor, "__call__", noting("results"))
+    for topic in settings.row_topics:
+        part.apply(RecordBatch(topic, 0, 0, 0, [], assignment_of(1)))
+    assert seen == [
+        *(("results", topic) for topic in settings.result_topics),
+        ("forgetting", settings.commands_topic),
+    ]
