@@ -81,6 +81,8 @@ class TopicReader:
             fetch_wait_max_ms=100,
             # A person waits for the records, not for megabytes of them in advance.
             queued_max_messages_kbytes=16_384,
+            # Milliseconds; a second otherwise, once there is that much.
+            fetch_queue_backoff_ms=20,
         )
         self._consumer = Consumer(config)
         self._targets: dict[tuple[str, int], int] = {}
