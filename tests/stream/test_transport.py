@@ -338,12 +338,18 @@ async def test_revoked_and_assigned_again_while_it_seeks(worker: Worker) -> None
     assert worker.app.checkpointer.is_current(second)
 
 
-@run
-async def test_nothing_is_read_before_the_state_is_restored(worker: Worker) -> None:
+async def restoring(worker: Worker) -> tuple[SlowState, Assignment, asyncio.Task[bool]]:
+    """Begin a take-over, and return in the middle of its restore."""
     worker.app.stream_state = state = SlowState()
     assignment = await worker.assign(3)
     taking_over = asyncio.ensure_future(worker.consumer.take_over())
     await asyncio.to_thread(state.began.wait, 5.0)
+    return state, assignment, taking_over
+
+
+@run
+async def test_nothing_is_read_before_the_state_is_restored(worker: Worker) -> None:
+    state, assignment, taking_over = await restoring(worker)
     # What an earlier owner committed is in the changelog once its offsets are stable.
     assert worker.offsets.asked == 1
     assert worker.thread.sought == []
@@ -355,10 +361,7 @@ async def test_nothing_is_read_before_the_state_is_restored(worker: Worker) -> N
 
 @run
 async def test_a_restore_that_is_not_wanted_any_more_ends_before_the_next_begins(worker: Worker) -> None:
-    worker.app.stream_state = state = SlowState()
-    first = await worker.assign(3)
-    taking_over = asyncio.ensure_future(worker.consumer.take_over())
-    await asyncio.to_thread(state.began.wait, 5.0)
+    state, first, taking_over = await restoring(worker)
     await worker.revoke()
     assert state.given_up == 1
     second = await worker.assign(4)
@@ -372,10 +375,7 @@ async def test_a_restore_that_is_not_wanted_any_more_ends_before_the_next_begins
 
 @run
 async def test_a_stop_ends_a_restore(worker: Worker) -> None:
-    worker.app.stream_state = state = SlowState()
-    await worker.assign(3)
-    taking_over = asyncio.ensure_future(worker.consumer.take_over())
-    await asyncio.to_thread(state.began.wait, 5.0)
+    _, _, taking_over = await restoring(worker)
     await worker.consumer.wait_empty()
     assert not await asyncio.wait_for(taking_over, 2.0)
     assert worker.thread.sought == []
