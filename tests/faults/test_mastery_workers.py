@@ -14,17 +14,26 @@ from tests.support.waiting import wait_until
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240 * ROUNDS)]
 
 
-ZOMBIE_STEPS = ("send_offsets+rows", "recompute")
-LONG_ZOMBIE_STEPS = (*ZOMBIE_STEPS, "begin", "flush+rows", "end+rows", "write", "release", "note")
+ZOMBIE_STEPS = ("send_offsets+rows",)
+LONG_ZOMBIE_STEPS = (
+    *ZOMBIE_STEPS,
+    "recompute",
+    "begin",
+    "flush+rows",
+    "end+rows",
+    "write",
+    "release",
+    "note",
+)
 
 
 @pytest.mark.parametrize("step", ZOMBIE_STEPS if ROUNDS == 1 else LONG_ZOMBIE_STEPS)
 def test_a_zombies_rows_never_count(mastery_run, step: str) -> None:
     """It hangs at a step until another worker has taken its partitions over, and then wakes up."""
     run = mastery_run(seed=SEED + 34)
-    zombie = run.worker("zombie", module=FAULTY_WORKER, FAULT=f"stop:{step}:{5 if step == 'note' else 25}")
+    zombie = run.worker("zombie", module=FAULTY_WORKER, FAULT=f"stop:{step}:5")
     zombie.start()
-    wait_until(lambda: zombie.frozen, timeout=30.0, what=f"a stop at {step}", detail=run.logs)
+    wait_until(lambda: zombie.frozen, timeout=60.0, what=f"a stop at {step}", detail=run.logs)
     assert run.left_of(run.feeder.positions()) > 0
     run.school.redefine(1)
     run.worker("successor").start()
@@ -49,10 +58,13 @@ def test_workers_come_and_go_under_load(mastery_run) -> None:
     run.manage(steady)
     steady.start()
     steady.wait_ready()
-    for number in range(6 * ROUNDS):
+    for number in range(5 * ROUNDS):
         guest = guests[number % 2]
         if not guest.running:
             guest.start()
+            # One that has not come yet would go without a trace.
+            guest.wait_ready(60.0)
+            run.wait_for_rows(100)
         elif rng.random() < 0.4:
             guest.kill()
         else:
@@ -61,7 +73,7 @@ def test_workers_come_and_go_under_load(mastery_run) -> None:
         if number % 3 == 1:
             run.school.redefine(number)
         assert run.left_of(run.feeder.positions()) > 0
-        time.sleep(rng.uniform(1.5, 3.5))
+        time.sleep(rng.uniform(0.1, 2.0))
     run.finish()
 
 
@@ -70,7 +82,7 @@ def test_killed_while_rows_are_computed_again(mastery_run) -> None:
     run = mastery_run(seed=SEED + 36)
     worker = run.worker("worker")
     worker.start()
-    run.wait_for_rows(1_000)
+    run.wait_for_rows(500)
     worker.terminate()
     assert worker.wait(30.0) == 0, worker.log
     fed = run.feeder.count
@@ -80,7 +92,7 @@ def test_killed_while_rows_are_computed_again(mastery_run) -> None:
     for step, count in (("recompute", 60), ("recompute", 150), ("note", 2)) * ROUNDS:
         worker = run.worker("worker", module=FAULTY_WORKER, FAULT=f"kill:{step}:{count}")
         worker.start()
-        assert worker.wait(40.0) == -signal.SIGKILL, worker.log
+        assert worker.wait(60.0) == -signal.SIGKILL, worker.log
         assert judge.differences(*run.published()) > 0, "nothing was left to do"
     run.worker("worker").start()
     run.finish()
