@@ -47,7 +47,7 @@ def read_stretch(settings: Settings, stretches: Mapping[Place, tuple[int, int]])
             errors=errors,
             enable_partition_eof=True,
             fetch_wait_max_ms=100,
-            queued_max_messages_kbytes=65_536,
+            queued_max_messages_kbytes=16_384,
         )
     )
     heard_at = time.monotonic()

@@ -11,7 +11,7 @@ from typing import Final, Self
 __all__ = ["LastRecords", "Workspace"]
 
 #: Records. Of a key that is written over and over, the versions within so many cost no disk.
-_CHUNK: Final = 20_000
+_CHUNK: Final = 4_000
 
 _CACHE_KIBIBYTES: Final = 32 * 1024
 
