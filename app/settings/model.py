@@ -27,6 +27,7 @@ from app.settings.types import (
     addresses,
     check_web_token,
     lower,
+    stripped,
     upper,
     user_and_password,
 )
@@ -94,10 +95,12 @@ class Settings(BaseSettings):
         description="Address under which the other workers reach this one's web server, for example "
         "http://worker-1:6066. Unset: http://<web host>:<web port>.",
     )
-    web_token: Annotated[SecretStr, AfterValidator(check_web_token)] | None = Field(
-        default=None,
-        description="Token that guards the worker's web server apart from /health; needed where other "
-        "machines reach it. Sent as `Authorization: Bearer`, or as the password of a login.",
+    web_token: Annotated[SecretStr, BeforeValidator(stripped), AfterValidator(check_web_token)] | None = (
+        Field(
+            default=None,
+            description="Token that guards the worker's web server apart from /health; needed where other "
+            "machines reach it. Sent as `Authorization: Bearer`, or as the password of a login.",
+        )
     )
     web_token_file: Annotated[Path, AfterValidator(absolute)] | None = Field(
         default=None,
@@ -129,6 +132,8 @@ class Settings(BaseSettings):
     session_timeout: float = Field(
         default=15.0,
         ge=1.0,
+        # Kafka's own most, group.max.session.timeout.ms, by default.
+        le=1800.0,
         description="Seconds after which a silent worker is given up and its partitions go to another.",
     )
     startup_timeout: PositiveFloat = Field(

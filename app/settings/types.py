@@ -21,6 +21,7 @@ __all__ = [
     "addresses",
     "check_web_token",
     "lower",
+    "stripped",
     "upper",
     "user_and_password",
 ]
@@ -103,6 +104,11 @@ def user_and_password(value: SecretStr) -> SecretStr:
         message = "must be USER:PASSWORD"
         raise ValueError(message)
     return value
+
+
+def stripped(value: object) -> object:
+    """A line feed at the end is no part of a secret: tools that fill in variables leave one."""
+    return value.strip() if isinstance(value, str) else value
 
 
 def check_web_token(value: SecretStr) -> SecretStr:

@@ -111,9 +111,12 @@ def test_when_topics_disagree_the_way_out_is_a_new_generation():
 
 
 @pytest.mark.parametrize("topic", ["canvas.live-events", "canvas.dead-letter"])
-def test_where_keys_do_not_matter_another_count_is_told_and_blocks_nothing(topic):
+def test_where_keys_do_not_matter_fewer_partitions_are_told_and_block_nothing_and_more_are_fine(topic):
     world = World(CATALOGUE)
-    world.there[topic] = replace(world.there[topic], partitions=7)
+    declared = CATALOGUE.topics[topic].partitions
+    world.there[topic] = replace(world.there[topic], partitions=declared + 1)
+    assert states(world)[topic].differences == ()
+    world.there[topic] = replace(world.there[topic], partitions=declared - 1)
     assert [(only.what, only.blocking) for only in states(world)[topic].differences] == [
         ("partitions", False)
     ]
