@@ -122,7 +122,7 @@ def _keys(result: dict[str, Any]) -> str:
     if "rows" not in result:
         return ""
     return (
-        f"; {result['rows']:,} rows ({result['users']:,} students, all pairs alike often)"
+        f"; {result['rows']:,} rows ({result['users']:,} students, hashed)"
         f"; load before it {result['machine']['load_before']:.1f}"
     )
 
