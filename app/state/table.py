@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from app.state.errors import StateFileUnusable
+from app.state.errors import StateFileUnusable, StateUnavailable
 from app.state.folder import StateFiles
 from app.state.overlay import Overlay, StateChange
 from app.state.reader import StoreReader
@@ -121,7 +121,7 @@ class StateTable:
         """
         staged, missing = self._overlay.get_many(partition, keys)
         with self._condemned(partition):
-            found = self._partitions[partition].reader.get_many(missing) if missing else {}
+            found = self._held(partition).reader.get_many(missing) if missing else {}
         for key, value in staged.items():
             if value is not None:
                 found[key] = value
@@ -132,7 +132,7 @@ class StateTable:
     ) -> list[bytes]:
         """Return keys of written rows of one outcome; rows that are staged alone are not among them."""
         with self._condemned(partition):
-            return self._partitions[partition].reader.keys_of_outcome(outcome, after=after, limit=limit)
+            return self._held(partition).reader.keys_of_outcome(outcome, after=after, limit=limit)
 
     def scan_keys(
         self, partition: int, *, prefix: bytes = b"", after: bytes = b"", limit: int = 1000
@@ -140,8 +140,7 @@ class StateTable:
         """Return keys of written rows that begin with `prefix`, in their order."""
         with self._condemned(partition):
             return [
-                key
-                for key, _ in self._partitions[partition].reader.scan(prefix=prefix, after=after, limit=limit)
+                key for key, _ in self._held(partition).reader.scan(prefix=prefix, after=after, limit=limit)
             ]
 
     def staged_keys(self, partition: int) -> list[bytes]:
@@ -151,7 +150,7 @@ class StateTable:
     def marks(self, partition: int, prefix: bytes) -> dict[bytes, bytes]:
         """Return the marks that are written, those whose keys begin with `prefix`: see StoreReader."""
         with self._condemned(partition):
-            return self._partitions[partition].reader.marks(prefix)
+            return self._held(partition).reader.marks(prefix)
 
     def note_of(self, partition: int, name: str) -> str | None:
         """Return what was noted in a partition's file; None in one that was restored since."""
@@ -188,11 +187,18 @@ class StateTable:
                 if change.offset is not None:
                     position = change.offset + 1
             with self._condemned(partition):
-                self._partitions[partition].store.write(rows, position, notes)
+                self._held(partition).store.write(rows, position, notes)
 
     def release(self, changes: Iterable[StateChange]) -> None:
         """Take written changes out of memory."""
         self._overlay.release(changes)
+
+    def _held(self, partition: int) -> _Partition:
+        try:
+            return self._partitions[partition]
+        except KeyError:
+            # Condemned, while the worker goes on for the moment that its end takes.
+            raise StateUnavailable(f"the state of partition {partition} is not held any more") from None
 
     @contextlib.contextmanager
     def _condemned(self, partition: int) -> Iterator[None]:

@@ -50,7 +50,7 @@ def test_rows_follow_a_definition_that_came_after_them(world):
         assert scores(worker) == []
         world.definitions.add(outcome())
         await until(lambda: scores(worker) == [4.0, 4.0])
-        await until(lambda: worker.progress.snapshot().mastery["recomputed"] == 2)
+        await until(lambda: worker.progress.snapshot().mastery.get("recomputed") == 2)
         await worker.end()
 
     asyncio.run(main())

@@ -7,7 +7,7 @@ from confluent_kafka import Producer
 
 from app.kafka import client_config
 from app.settings import Settings
-from app.state.errors import StateFileUnusable
+from app.state.errors import StateFileUnusable, StateUnavailable
 from app.state.folder import StateFiles
 from app.state.reader import StoreReader
 from app.state.store import PartitionStore, StoreIdentity
@@ -200,3 +200,18 @@ def test_a_restore_that_lay_half_done_for_too_long_begins_anew(scene: Scene) -> 
     assert table.get_many(0, [*ALL, b"a:gone:7"]) == ALL
     assert len(StateFiles(scene.folder).aside()) == 1
     table.close()
+
+
+def test_what_is_not_held_is_told_in_words(table: StateTable) -> None:
+    """A damaged file was moved aside, and the stream goes on until the worker has ended."""
+    change = table.stage(0, {b"a:u0:7": b"new"})
+    change.offset = 3
+    table._partitions.pop(0).close()
+    for call in (
+        lambda: table.get_many(0, [b"a:u1:7"]),
+        lambda: table.scan_keys(0),
+        lambda: table.keys_of_outcome(0, b"7"),
+        lambda: table.write([change]),
+    ):
+        with pytest.raises(StateUnavailable, match="partition 0 is not held"):
+            call()
