@@ -56,6 +56,8 @@ def mastery_run(
     with ExitStack() as stack:
 
         def start(*, seed: int, rate: int = MASTERY_RATE) -> MasteryRun:
-            return stack.enter_context(MasteryRun(kafka, fault_settings, tmp_path, rate=rate, seed=seed))
+            # Three workers have a share each: of 4 partitions, Faust's assignor gives two workers all.
+            settings = fault_settings.model_copy(update={"partitions": 6})
+            return stack.enter_context(MasteryRun(kafka, settings, tmp_path, rate=rate, seed=seed))
 
         yield start
