@@ -43,10 +43,11 @@ class _Writer:
         return f"value{self._variables}"
 
     def _wants(self, path: str) -> bool:
-        """Whether the field at a path, or some field in it, is to be read."""
+        """Whether the field at a path, some field in it, or what it is a part of, is to be read."""
         if self._only is None:
             return True
-        return any(f"{wanted}.".startswith(f"{path}.") for wanted in self._only)
+        here = f"{path}."
+        return any(here.startswith(f"{wanted}.") or f"{wanted}.".startswith(here) for wanted in self._only)
 
     def _record(self, record: Record, path: str) -> tuple[list[str], str]:
         """Statements that read the fields, and the expression of the record."""
