@@ -32,9 +32,9 @@ class Role:
 
 def roles(settings: Settings, catalogue: Catalogue) -> list[Role]:
     """Return the roles, from who sets up to who reads. A person who does several things has several roles."""
-    raw, dead, schemas = settings.raw_topic_name, settings.dead_letter_topic, settings.schemas_topic
+    raw, schemas = settings.raw_topic_name, settings.schemas_topic
     marks = settings.replays_topic
-    typed = [name for name, spec in catalogue.topics.items() if spec.event is not None]
+    read = [name for name, spec in catalogue.topics.items() if "consumers" in spec.readers]
     return [
         Role(
             "Setting up: `mastery topics apply|check`, `mastery schemas register`",
@@ -62,18 +62,19 @@ def roles(settings: Settings, catalogue: Catalogue) -> list[Role]:
             ),
         ),
         Role(
-            "A consumer of all typed topics, in the group `reports`",
+            "A consumer of all typed topics and rows, in the group `reports`",
             "reports",
             (
-                *(Acl("Read", "topic", name) for name in [*typed, schemas]),
+                *(Acl("Read", "topic", name) for name in [*read, schemas]),
                 Acl("Read", "group", "reports"),
             ),
         ),
         Role(
-            "Looking after it: `mastery status`, `tail`, `dead-letters list|show|replay`",
+            "Looking after it: `mastery status`, `show`, `state export|verify`, `tail`, "
+            "`dead-letters list|show|replay`",
             "operator",
             (
-                *(Acl("Read", "topic", name) for name in [raw, *typed, dead, marks, schemas]),
+                *(Acl("Read", "topic", name) for name in catalogue.topics),
                 *(Acl("Write", "topic", name) for name in (raw, marks)),
                 Acl("DescribeConfigs", "topic", raw),
                 Acl("Describe", "group", settings.group_id),
