@@ -12,8 +12,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-COLUMNS, LINES = 132, 28
-SECONDS = 15
+COLUMNS, LINES = 132, 44
+SECONDS = 20
 TARGET = Path(__file__).parents[1] / "docs/images/demo.svg"
 
 
