@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from app import __version__
 from app.agents.router import Route, Router
 from app.checks import lock_state_dir, retry_until, run_checks
+from app.embedded.broker import is_embedded
+from app.embedded.offsets import commit_again
 from app.errors import MasteryError
 from app.events.decode import EventDecoder
 from app.events.errors import ErrorKind
@@ -30,7 +32,7 @@ from app.stream.group_metadata import verify_layout
 from app.stream.offsets import StableOffsets
 from app.stream.producer import TransactionalProducer
 from app.stream.progress import Phase, Progress
-from app.topics import Catalogue, load_catalogue
+from app.topics import Catalogue, TopicAdmin, load_catalogue
 from app.web.server import WebServer
 
 __all__ = ["Worker", "build_router"]
@@ -131,7 +133,10 @@ class Worker:
             )
         )
         producer = TransactionalProducer(
-            client_config(settings), transactional_id, max_batch_bytes=settings.max_message_bytes
+            client_config(settings),
+            transactional_id,
+            max_batch_bytes=settings.max_message_bytes,
+            commit_again=commit_again(settings) if is_embedded(TopicAdmin(settings).cluster_id()) else None,
         )
         producer.init()
         log.info(

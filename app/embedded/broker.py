@@ -23,11 +23,12 @@ from confluent_kafka.admin import AdminClient
 from app.embedded.child import ChildProcess
 from app.errors import MasteryError
 
-__all__ = ["DEFAULT_PORT", "EmbeddedBroker", "EmbeddedBrokerError", "free_port"]
+__all__ = ["DEFAULT_PORT", "EmbeddedBroker", "EmbeddedBrokerError", "free_port", "is_embedded"]
 
 DEFAULT_PORT = 9092
 _HOST = "127.0.0.1"
 _START_TRIES = 5
+_CLUSTER = "mastery-embedded-"
 # So many ports from the default one on are tried: what is near is easily remembered.
 _NEAR = 100
 
@@ -91,7 +92,7 @@ class EmbeddedBroker:
         for _ in range(_START_TRIES):
             self._port = _choose_port(self._wanted_port)
             # The cluster id tells this broker from one that took the port between choosing and binding it.
-            cluster_id = f"mastery-{secrets.token_hex(8)}"
+            cluster_id = f"{_CLUSTER}{secrets.token_hex(8)}"
             child = _broker_process(binary, self._port, cluster_id, self._log_file)
             try:
                 child.start()
@@ -144,6 +145,11 @@ class EmbeddedBroker:
                 pass
             time.sleep(0.02)
         return False
+
+
+def is_embedded(cluster_id: str | None) -> bool:
+    """Whether a broker, by the id it tells, is one of these."""
+    return (cluster_id or "").startswith(_CLUSTER)
 
 
 def free_port() -> int:

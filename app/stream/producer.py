@@ -55,7 +55,8 @@ class TransactionalProducer:
     executor thread, and the checkpoint never lets them overlap.
 
     `max_batch_bytes` is the lowest limit of a topic. Records above `max_message_bytes` are refused unseen by
-    the broker.
+    the broker. `commit_again` is for a broker that loses the offsets of a transaction without records: it
+    is called with them once such a transaction is committed.
     """
 
     def __init__(
@@ -65,7 +66,10 @@ class TransactionalProducer:
         *,
         max_message_bytes: int = _MAX_MESSAGE_BYTES,
         max_batch_bytes: int = _MAX_BATCH_BYTES,
+        commit_again: Callable[[Mapping[tuple[str, int], int]], None] | None = None,
     ) -> None:
+        self._commit_again = commit_again
+        self._empty = True
         timeout_ms = int(TRANSACTION_TIMEOUT * 1000)
         self.transactional_id = transactional_id
         self._producer = Producer(
@@ -95,6 +99,7 @@ class TransactionalProducer:
     def begin(self) -> None:
         """Open a transaction (local, returns at once)."""
         self._call(self._producer.begin_transaction, "begin_transaction", timed=False)
+        self._empty = True
 
     def produce(self, output: Output) -> None:
         """Hand records over to librdkafka. Waits for room when its queue is full; never drops one.
@@ -103,6 +108,7 @@ class TransactionalProducer:
             CheckpointFailed: a record was not taken; others of the output may be in the transaction.
         """
         produce = self._producer.produce
+        self._empty = self._empty and not (output.typed or output.dead)
         try:
             for record in output.typed:
                 try:
@@ -142,6 +148,8 @@ class TransactionalProducer:
         self.flush()
         self.send_offsets(positions, group_metadata)
         self.end()
+        if self._empty and self._commit_again is not None:
+            self._commit_again(positions)
 
     def flush(self) -> None:
         """Wait until every record of the transaction is with the broker, or has failed for good."""

@@ -89,6 +89,15 @@ class TopicAdmin:
                 configs[resource.name] = {key: entry.value for key, entry in entries.items()}
         return configs
 
+    def cluster_id(self) -> str | None:
+        """Return the id of the cluster; None where it tells none."""
+        try:
+            told: str | None = self._client.list_topics(timeout=self.timeout).cluster_id
+        except KafkaException as error:
+            self._client.poll(0)
+            raise broker_failure(self.settings, error, self._errors, what="describe the cluster") from None
+        return told
+
     def topic_id(self, name: str) -> str:
         """Return the broker's id of a topic: one that is made anew has another. "" where it has none."""
         try:
