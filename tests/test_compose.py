@@ -295,7 +295,7 @@ def test_setting_up_again_changes_nothing(stack):
 def test_schemas_are_kept_for_ever_and_outlive_the_registry(stack):
     url = f"http://{stack.address('registry', 8080)}/apis/ccompat/v7"
     subjects = sorted(httpx.get(f"{url}/subjects").json())
-    assert subjects == sorted(f"{topic}-value" for topic in TYPED)
+    assert subjects == sorted(f"canvas.{name}-value" for name in load_contract().topics)
     admin = AdminClient({"bootstrap.servers": stack.address("kafka", 9092)})
     ids = {topic: httpx.get(f"{url}/subjects/{topic}-value/versions/1").json()["id"] for topic in TYPED}
     resource = ConfigResource(ResourceType.TOPIC, "kafkasql-journal")

@@ -19,6 +19,7 @@ from app.definitions.lookup import DefinitionCounts, Lookup
 from app.definitions.topics import DefinitionTopics
 from app.errors import MasteryError
 from app.mastery.resolve import Definition
+from app.mastery.rollup import CALCULATION
 from app.mastery.rules import MasteryRules
 from app.settings import Settings
 
@@ -150,4 +151,5 @@ class Definitions:
 
 
 def _identity(topic_ids: Mapping[str, str], rules: MasteryRules) -> str:
-    return blake2b(msgspec.json.encode([topic_ids, rules], order="sorted"), digest_size=8).hexdigest()
+    told = [topic_ids, rules, CALCULATION]
+    return blake2b(msgspec.json.encode(told, order="sorted"), digest_size=8).hexdigest()

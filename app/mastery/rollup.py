@@ -1,7 +1,7 @@
 """From the results of a student on an outcome to the row that is published."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from app.mastery.ids import id_order
 from app.mastery.methods import score
@@ -10,7 +10,11 @@ from app.mastery.results import Results
 from app.mastery.row import CourseScore, Row
 from app.mastery.snapshot import ResultSnapshot, RowKey
 
-__all__ = ["roll_up"]
+__all__ = ["CALCULATION", "roll_up"]
+
+#: Number of the calculation as a whole. Raise it when the same results and definitions come to another row:
+#: rows that are there are then computed again.
+CALCULATION: Final = 1
 
 
 def roll_up(key: RowKey, results: Results, definition: Definition) -> Row:

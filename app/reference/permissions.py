@@ -6,7 +6,7 @@ from itertools import groupby
 
 from app.checks.permissions import needed
 from app.settings import Settings
-from app.topics import Catalogue
+from app.topics import Catalogue, TopicSpec
 
 __all__ = ["Acl", "Role", "kafka_acls", "roles"]
 
@@ -92,7 +92,22 @@ def roles(settings: Settings, catalogue: Catalogue) -> list[Role]:
                 Acl("Describe", "group", settings.group_id),
             ),
         ),
+        Role(
+            "Making rows anew: `mastery state rebuild`",
+            "rebuilder",
+            (
+                *(Acl("Read", "topic", name) for name in catalogue.topics),
+                *(Acl("Write", "topic", spec.name) for spec in catalogue.topics.values() if _is_row(spec)),
+                Acl("Read", "group", settings.group_id),
+                Acl("Write", "transactional-id", f"{settings.group_id}.state-rebuild"),
+            ),
+        ),
     ]
+
+
+def _is_row(spec: TopicSpec) -> bool:
+    """Whether the topic holds rows: it is compacted, and in the partitions of the results."""
+    return spec.group is not None and spec.config["cleanup.policy"] == "compact"
 
 
 def kafka_acls(role: Role) -> Iterable[str]:
