@@ -11,10 +11,10 @@ PYTHON ?=
 JOBS   ?=
 PYTEST  = $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
 
-.PHONY: help install demo lint format test test-kafka bench lock
+.PHONY: help install demo lint format test test-kafka bench bench-mastery lock
 
 help: ## Say what the verbs do
-	@echo "make install | demo | lint | format | test | test-kafka | bench | lock    (ARGS=... is handed on)"
+	@echo "make install | demo | lint | format | test | test-kafka | bench | bench-mastery | lock    (ARGS=... is handed on)"
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' \
 		| while IFS='|' read -r verb what; do printf '%-13s %s\n' "$$verb" "$$what"; done
 
@@ -42,6 +42,9 @@ test-kafka: install ## Run the tests that need a real Kafka or schema registry (
 
 bench: install ## Measure this router and its peers on real Kafka (minutes)
 	$(BIN)/python -m bench.fanout $(ARGS)
+
+bench-mastery: install ## Measure mastery and its peers on real Kafka (minutes)
+	$(BIN)/python -m bench.mastery $(ARGS)
 
 lock: ## Resolve the dependencies anew and write requirements.lock
 	@rm -rf .cache/lock && mkdir -p .cache && scripts/make-venv .cache/lock "$(PYTHON)"
