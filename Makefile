@@ -16,7 +16,7 @@ PYTEST  = $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --numpr
 help: ## Say what the verbs do
 	@echo "make install | demo | lint | format | test | test-kafka | bench | bench-mastery | lock    (ARGS=... is handed on)"
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' \
-		| while IFS='|' read -r verb what; do printf '%-13s %s\n' "$$verb" "$$what"; done
+		| while IFS='|' read -r verb what; do printf '%-14s %s\n' "$$verb" "$$what"; done
 
 install: ## Make .venv with the locked packages and this project in it
 	@scripts/install "$(PYTHON)"
