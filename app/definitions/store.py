@@ -18,6 +18,7 @@ import msgspec
 from app.definitions.changes import ChangedOutcome, Changes, Vector
 from app.mastery.definition import OutcomeDefinition, ProficiencyDefinition
 from app.state.errors import StateFileUnusable, file_errors
+from app.state.files import transaction
 
 __all__ = ["FORMAT", "DefinitionStore", "OutcomeRow", "ProficiencyRow", "changed_since"]
 
@@ -141,7 +142,7 @@ class DefinitionStore:
         positions: Mapping[tuple[str, int], int],
     ) -> None:
         """Replace rows and note how far was read, all or nothing. Raises StateUnavailable."""
-        with self._transaction():
+        with transaction(self._db, self.path):
             self._db.executemany(
                 "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -182,7 +183,7 @@ class DefinitionStore:
         # The topics are the durable copy; WAL keeps the file whole without an fsync for each transaction.
         self._db.execute("PRAGMA synchronous = NORMAL")
         if fresh:
-            with self._transaction():
+            with transaction(self._db, self.path):
                 for statement in _SCHEMA.split(";"):
                     self._db.execute(statement)
                 self._db.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT),))
@@ -216,18 +217,6 @@ class DefinitionStore:
                 yield
             except (msgspec.DecodeError, LookupError, AttributeError, TypeError):
                 raise StateFileUnusable(self.path, "holds something else than definitions") from None
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with file_errors(self.path):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):
-                    self._db.execute("ROLLBACK")
-                raise
 
 
 def changed_since(path: Path, vector: Vector) -> Changes:

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.state.errors import StateUnavailable
+from app.state.files import ASIDE, SQLITE_SUFFIXES, put_aside
 
 __all__ = ["AsideFile", "StateFiles"]
 
 log = logging.getLogger(__name__)
-
-_SQLITE_SUFFIXES = ("", "-wal", "-shm")
-_ASIDE = "aside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +43,19 @@ class StateFiles:
 
     def move_aside(self, partition: int, reason: str) -> None:
         """Put a partition's file out of the way, and say so."""
-        aside = self.folder / _ASIDE
-        stem = f"{partition}-{time.time_ns()}"
         try:
-            aside.mkdir(mode=0o700, exist_ok=True)
-            for suffix in _SQLITE_SUFFIXES:
-                part = self.folder / f"{partition}.db{suffix}"
-                if part.exists():
-                    part.rename(aside / f"{stem}.db{suffix}")
+            moved = put_aside(self.path(partition))
         except OSError as error:
             raise _unavailable(self.folder, error) from None
-        log.warning(
-            "state of partition %d was moved to %s/%s.db and is restored: %s", partition, aside, stem, reason
-        )
+        log.warning("state of partition %d was moved to %s and is restored: %s", partition, moved, reason)
 
     def aside(self) -> Sequence[AsideFile]:
         """Return what was moved aside, the oldest first."""
         found = []
-        for path in (self.folder / _ASIDE).glob("*.db"):
+        for path in (self.folder / ASIDE).glob("*.db"):
             sizes = [
                 part.stat().st_size
-                for suffix in _SQLITE_SUFFIXES
+                for suffix in SQLITE_SUFFIXES
                 if (part := path.with_name(path.name + suffix)).exists()
             ]
             moved_at = path.stem.rpartition("-")[2]
@@ -77,7 +67,7 @@ class StateFiles:
         """Delete what was moved aside more than so many seconds ago; return how many files went."""
         old = [one for one in self.aside() if one.moved_at < time.time() - older_than]
         for one in old:
-            for suffix in _SQLITE_SUFFIXES:
+            for suffix in SQLITE_SUFFIXES:
                 one.path.with_name(one.path.name + suffix).unlink(missing_ok=True)
         return len(old)
 

@@ -13,13 +13,14 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
 from app.state.errors import StateFileUnusable, file_errors
+from app.state.files import transaction
 
 __all__ = ["FORMAT", "PartitionStore", "StoreIdentity", "outcome_of"]
 
@@ -154,7 +155,7 @@ class PartitionStore:
         """
         kept = [(key, outcome_of(key), value) for key, value in rows.items() if value is not None]
         gone = [(key,) for key, value in rows.items() if value is None]
-        with self._transaction():
+        with transaction(self._db, self.path):
             self._db.executemany(_UPSERT, kept)
             self._db.executemany("DELETE FROM rows WHERE key = ?", gone)
             self._note(**{f"{_NOTE}{name}": value for name, value in notes.items()})
@@ -169,7 +170,7 @@ class PartitionStore:
 
     def append(self, rows: Iterable[tuple[bytes, bytes | None]], position: int) -> None:
         """Take records of the changelog, in its order, while `restoring`; None is a tombstone."""
-        with self._transaction():
+        with transaction(self._db, self.path):
             self._db.executemany(
                 "INSERT INTO rows (key, outcome, value) VALUES (?, ?, ?)",
                 ((key, outcome_of(key), value) for key, value in rows),
@@ -178,7 +179,7 @@ class PartitionStore:
 
     def finish_restore(self) -> None:
         """Keep the last version of each row and build the indexes: about a second for 100,000 rows."""
-        with self._transaction():
+        with transaction(self._db, self.path):
             self._db.execute(_DROP_FORMER_VERSIONS)
             deleted = self._db.execute("DELETE FROM rows WHERE value IS NULL").rowcount
             for statement in _INDEXES:
@@ -210,12 +211,12 @@ class PartitionStore:
                 "%s may hold bytes of deleted rows until the worker starts again: %s", self.path, reason
             )
             return
-        with self._transaction():
+        with transaction(self._db, self.path):
             self._db.execute("DELETE FROM meta WHERE name = ?", (_UNCLEAN,))
 
     def mark_synced(self) -> None:
         """Note that the file holds all of the changelog now."""
-        with self._transaction():
+        with transaction(self._db, self.path):
             self._note(synced_at=time.time())
 
     def _prepare(self, cache_kibibytes: int) -> None:
@@ -229,7 +230,7 @@ class PartitionStore:
         self._db.execute("PRAGMA secure_delete = ON")
         self._db.execute(f"PRAGMA cache_size = -{cache_kibibytes}")
         if fresh:
-            with self._transaction():
+            with transaction(self._db, self.path):
                 for statement in _SCHEMA:
                     self._db.execute(statement)
                 self._note(format=FORMAT, identity=json.dumps(asdict(self.identity)), synced_at=time.time())
@@ -265,15 +266,3 @@ class PartitionStore:
             "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)",
             [(name, str(value)) for name, value in values.items()],
         )
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with file_errors(self.path):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):
-                    self._db.execute("ROLLBACK")
-                raise

@@ -8,6 +8,7 @@ from typing import Any
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 
 from app.coordinator import COORDINATOR_AWAY
+from app.held_offsets import held_offsets
 from app.stream.errors import OffsetBeyondEnd, TakeOverFailed
 from app.stream.lost_offsets import require_first_start
 
@@ -78,7 +79,7 @@ class StableOffsets:
             "enable.auto.commit": False,
             # For the wait on an open transaction: asked again this often.
             "retry.backoff.ms": 50,
-            # For a look at what is at an offset, see `_holds`.
+            # For a look at what is at an offset, see `held_offsets`.
             "auto.offset.reset": "error",
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 50,
@@ -128,7 +129,8 @@ class StableOffsets:
         )
         if entry.offset == OFFSET_INVALID:
             return int(low)
-        if entry.offset > high and not self._holds(consumer, entry):
+        place = (entry.topic, entry.partition)
+        if entry.offset > high and not held_offsets(consumer, {place: entry.offset}, _LOOK_TIMEOUT):
             raise OffsetBeyondEnd(
                 f"the committed offset {entry.offset} of {entry.topic} partition {entry.partition} lies"
                 f" beyond its end {high}: the topic was deleted and made anew",
@@ -138,19 +140,3 @@ class StableOffsets:
             log_deleted_unread(entry.topic, entry.partition, low - entry.offset)
             return int(low)
         return int(entry.offset)
-
-    @staticmethod
-    def _holds(consumer: Consumer, entry: TopicPartition) -> bool:
-        """Look whether a fetch from that offset finds a record or the end.
-
-        The embedded broker, asked for the end offset, tells one inside the last batch.
-        """
-        consumer.assign([TopicPartition(entry.topic, entry.partition, entry.offset)])
-        try:
-            message = consumer.poll(_LOOK_TIMEOUT)
-        finally:
-            consumer.unassign()
-        if message is None:
-            return False
-        error = message.error()
-        return error is None or error.code() == KafkaError._PARTITION_EOF
