@@ -1,6 +1,5 @@
 """The rows of mastery as the stream keeps them: restored at a take-over, written along with checkpoints."""
 
-import threading
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
@@ -88,7 +87,7 @@ class MasteryRows:
 
 
 class _Report:
-    """Tells how far the restore has come, over all partitions."""
+    """Tells how far the restore has come, over all partitions. Called by the one thread that restores."""
 
     def __init__(
         self, progress: Progress, partitions: Collection[int], cancelled: Callable[[], bool]
@@ -97,7 +96,6 @@ class _Report:
         self._cancelled = cancelled
         self._latest: dict[int, RestoreProgress] = {}
         self._count = len(partitions)
-        self._lock = threading.Lock()
 
     def say(self, detail: str) -> None:
         # Cancelled, the worker does something else by now: rebalances, stops or has failed.
@@ -105,9 +103,8 @@ class _Report:
             self._progress.enter(Phase.RESTORING, detail)
 
     def __call__(self, progress: RestoreProgress) -> None:
-        with self._lock:
-            self._latest[progress.partition] = progress
-            left = sum(max(0, one.end - one.position) for one in self._latest.values())
-            done = sum(one.position - one.start for one in self._latest.values())
+        self._latest[progress.partition] = progress
+        left = sum(max(0, one.end - one.position) for one in self._latest.values())
+        done = sum(one.position - one.start for one in self._latest.values())
         self._progress.restored(done, left)
         self.say(f"restoring {self._count} partitions of state: {done} records read, {left} known to be left")
