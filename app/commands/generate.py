@@ -166,8 +166,15 @@ def _check(out: Path | None, truth: Path | None, rate: float | None, *, sends: b
         raise click.UsageError("nowhere to put the records: give --out FILE, --out - or --send")
     if rate is not None and not sends:
         raise click.UsageError("--rate goes with --send")
-    if truth is not None and truth == out:
+    if truth is not None and out is not None and _same_file(truth, out):
         raise click.UsageError("--out and --truth are the same file")
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    """Also by way of links; a file that is not there yet has no others than symbolic ones."""
+    if one.resolve() == other.resolve():
+        return True
+    return one.exists() and other.exists() and one.samefile(other)
 
 
 def _step(rate: float | None) -> int:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Any, Self
 
 import click
 
@@ -20,6 +20,8 @@ __all__ = ["export"]
 
 _PATH = click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path)
 _STANDARD_OUTPUT = Path("-")
+#: What a text begins with that spreadsheets take for a formula (OWASP, CSV injection).
+_FORMULA = frozenset("=+-@\t\r\n")
 #: Seconds between two lines about the progress.
 _TELL_EVERY = 1.0
 
@@ -35,8 +37,9 @@ def export(form: str, out: Path, account: str | None, courses: bool) -> None:
     """Write all rows to a file, in no order.
 
     The fields are those of the topic outcome_mastery. In CSV the courses are left out, or have lines of their
-    own (--courses) with course_id filled. What is read is all that the workers have committed; they may go on
-    meanwhile. The file is there when all of it is written, readable by you alone.
+    own (--courses) with course_id filled, and ' stands before a text that a spreadsheet would take for a
+    formula. What is read is all that the workers have committed; they may go on meanwhile. The file is there
+    when all of it is written, readable by you alone.
     """
     if courses and form != "csv":
         raise click.UsageError("--courses goes with --format csv: JSON lines have the courses anyway")
@@ -48,13 +51,21 @@ def export(form: str, out: Path, account: str | None, courses: bool) -> None:
             writer = csv.DictWriter(file, fields, restval="", lineterminator="\n")
             writer.writeheader()
             for stored in rows:
-                writer.writerows(row_lines(stored.row, courses=courses))
+                writer.writerows(map(_harmless, row_lines(stored.row, courses=courses)))
                 progress.written += 1
         else:
             for stored in rows:
                 file.write(json_line(row_json(stored.row)) + "\n")
                 progress.written += 1
     click.echo(f"{progress.written} rows written", err=True)
+
+
+def _harmless(line: dict[str, Any]) -> dict[str, Any]:
+    """Keep spreadsheets from computing what somebody put into a title. `-` alone, of no account, is none."""
+    return {
+        name: f"'{value}" if isinstance(value, str) and len(value) > 1 and value[0] in _FORMULA else value
+        for name, value in line.items()
+    }
 
 
 class _Progress:

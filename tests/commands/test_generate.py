@@ -116,6 +116,20 @@ def test_wrong_calls(generate, arguments, said):
     assert "Traceback" not in err.decode()
 
 
+@pytest.mark.parametrize("link", ["symbolic", "symbolic to nothing", "hard"])
+def test_one_file_under_two_names(generate, tmp_path, link):
+    out, truth = tmp_path / "out", tmp_path / "truth"
+    if link != "symbolic to nothing":
+        out.write_text("what was there")
+    if link == "hard":
+        truth.hardlink_to(out)
+    else:
+        truth.symlink_to(out)
+    status, _, err = generate("--events", "50", "--out", str(out), "--truth", str(truth))
+    assert (status, "are the same file" in err.decode()) == (2, True)
+    assert not out.exists() or out.read_text() == "what was there"
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 @pytest.mark.parametrize("option", ["--out", "--truth"])
 def test_a_full_disk(generate, tmp_path, option):
