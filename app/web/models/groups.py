@@ -42,6 +42,7 @@ class OutcomeSummary(Frozen):
     mastery_points: float | None
     points_possible: float | None
     students: int
+    scored: int = Field(default=0, description="Students with a score: the mean is theirs.")
     mastered: int
     mean: float | None
 
@@ -100,7 +101,7 @@ class CourseSummary(Frozen):
     course_id: str
     course_name: str | None = None
     students: int
-    outcomes: int
+    outcomes: int = Field(description="At least so many: workers that share a course tell the most of them.")
     mastered: int = Field(description="Pairs of student and outcome that are mastered in this course.")
     scored: int = Field(description="Pairs that have a score.")
 
@@ -121,7 +122,7 @@ class GridOutcome(Frozen):
     mastery_points: float | None
     points_possible: float | None
     mean: float | None = Field(description="Over all students of the course with a score.")
-    students: int
+    students: int = Field(description="Students of the course with a score.")
     mastered: int
 
 
