@@ -107,6 +107,11 @@ class Settings(BaseSettings):
         description="File that holds that token instead, read when a worker starts; `mastery web-token` "
         "makes one.",
     )
+    web_roster: ReadableFile | None = Field(
+        default=None,
+        description="CSV file with columns kind (user or course), id and name: names for ids on the pages. "
+        "Held in memory alone.",
+    )
     security_protocol: Annotated[SecurityProtocol, BeforeValidator(upper)] = Field(
         default=SecurityProtocol.PLAINTEXT,
         description="How to talk to the broker: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.",
