@@ -155,7 +155,33 @@ def test_the_student_is_gone_and_does_not_come_back(scene: Scene, mastery: Maste
     # What Canvas says later begins anew.
     scene.send([raw(VICTIM, 3, 9, minutes=1)])
     scene.settle()
-    assert scene.rows(VICTIM) == [f"{ACCOUNT}:{VICTIM}:3".encode()]
+    left = [f"{ACCOUNT}:{VICTIM}:3".encode()]
+    assert scene.rows(VICTIM) == left
+    verify_and_rebuild(scene, mastery, left)
+
+
+def verify_and_rebuild(scene: Scene, mastery: Mastery, left: list[bytes]) -> None:
+    """The result topics still hold all that Canvas sent of the student."""
+
+    def verified() -> Any:
+        done = mastery("state", "verify", "--json")
+        *_, totals = map(json.loads, done.out.splitlines())
+        assert (done.status, totals["different"]) == (0, 0), done.out
+        return totals
+
+    before = verified()
+    assert before["rows"] == before["equal"] == len(OTHERS) * 12 + len(left)
+    scene.worker.terminate()
+    assert scene.worker.wait() == 0, scene.worker.log
+    assert "nothing was changed" in mastery("state", "rebuild", "--from-changelog", "--yes").out
+    rebuilt = mastery("state", "rebuild", "--yes")
+    assert rebuilt.status == 0, rebuilt.err
+    assert f"then workers will compute {before['rows']} rows from" in rebuilt.out
+    scene.worker.start()
+    scene.worker.wait_ready()
+    scene.settle()
+    assert scene.rows(VICTIM) == left
+    assert verified() == before
 
 
 def test_what_is_said(topics: Settings, mastery: Mastery, tmp_path: Path) -> None:
