@@ -1,15 +1,21 @@
 """Rows that are computed again: what happens when partitions go, files fail and rows are many."""
 
 import asyncio
+import json
+import shutil
 import threading
 
 import pytest
 
 from app.agents import recompute
+from app.mastery import blob
 from app.mastery.rules import MasteryRules
+from app.mastery.snapshot import RowKey
+from app.mastery.versions import milliseconds
 from app.state.errors import StateUnavailable
 from tests.agents.world import World
-from tests.mastery.events import outcome, result
+from tests.definitions.support import WITH_SCALES
+from tests.mastery.events import at, outcome, proficiency, result
 
 
 @pytest.fixture
@@ -76,6 +82,88 @@ def test_what_changed_while_no_worker_ran_is_computed_again(world):
         await second.end()
 
     asyncio.run(main())
+
+
+def definition_times(worker, number):
+    """Of all rows of a partition, those that are not written yet, too."""
+    keys = {*worker.table.scan_keys(number), *worker.table.staged_keys(number)}
+    held = worker.table.get_many(number, keys).items()
+    return [blob.decode(RowKey(*key.decode().split(":")), value)[1].definition_time for key, value in held]
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_the_file_learns_last_that_its_rows_agree(world, monkeypatch, restored):
+    """Else a worker that ends meanwhile leaves rows of older definitions behind, for good."""
+    monkeypatch.setattr(recompute, "_PIECE", 2)
+
+    async def main():
+        for number in range(6):
+            world.add_result(result(user_uuid=f"student-{number}", percent=None, score=4.0))
+        world.definitions.add(outcome(updated=1))
+        first = world.worker()
+        first.take_over()
+        first.start()
+        await read_all(first)
+        await until(lambda: scores(first) == [4.0] * 6 and first.noted())
+        await first.revoke()
+        await first.end()
+        if restored:
+            shutil.rmtree(world.folder / "state")
+        world.definitions.add(outcome(updated=2))
+        worker = world.worker()
+        noted = []
+
+        def noting(number, **notes):
+            _, places = json.loads(notes["definitions"])
+            # Of the updates, the one at offset n-1 is of the time n.
+            newest = sum(offset for topic, _, offset in places if topic == "learning_outcome_updated")
+            noted.append(newest)
+            assert all(time >= milliseconds(at(newest)) for time in definition_times(worker, number)), newest
+            return note(number, **notes)
+
+        def meanwhile(partition, keys):
+            if not (noted or added):
+                added.append(world.definitions.add(outcome(updated=3)))
+            return again(partition, keys)
+
+        added = []
+        note, worker.table.note = worker.table.note, noting
+        again, worker.processor.recompute = worker.processor.recompute, meanwhile
+        worker.take_over()
+        worker.start()
+        await until(lambda: worker.broken or (3 in noted and len(noted) > 2))
+        assert set(definition_times(worker, 0)) == {milliseconds(at(3))}
+        await worker.end()
+
+    asyncio.run(main())
+
+
+def test_rows_follow_the_scale_of_their_account(tmp_path):
+    """While the worker runs, and what changed before it did."""
+    meets = [((4.0, "Meets", True), (0.0, "Below", False)), ((2.0, "Meets", True), (0.0, "Below", False))]
+
+    async def main(world):
+        world.add_result(result(percent=0.75))
+        world.add_result(result(percent=0.75, user_uuid="other", account="elsewhere"))
+        world.definitions.add(outcome(possible=10.0))
+        first = world.worker()
+        first.take_over()
+        first.start()
+        await read_all(first)
+        await until(lambda: scores(first) == [7.5] and first.noted())
+        world.definitions.add(proficiency(*meets[0]))
+        await until(lambda: first.broken or scores(first) == [3.0])
+        await first.revoke()
+        await first.end()
+        world.definitions.add(proficiency(*meets[1], updated=1))
+        second = world.worker()
+        second.take_over()
+        second.start()
+        await until(lambda: second.broken or scores(second) == [1.5])
+        await second.end()
+
+    with World(tmp_path, WITH_SCALES) as world:
+        asyncio.run(main(world))
 
 
 def test_other_rules_compute_all_rows_again(world):
