@@ -8,6 +8,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
     SecretStr,
@@ -18,6 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from app.mastery.rules import AccountRules, MasteryRules, UnknownDefinition
 from app.settings.types import (
     AccountSettings,
+    HeaderName,
     HttpUrl,
     ReadableFile,
     SaslMechanism,
@@ -27,6 +29,7 @@ from app.settings.types import (
     addresses,
     check_web_token,
     lower,
+    networks,
     stripped,
     upper,
     user_and_password,
@@ -111,6 +114,55 @@ class Settings(BaseSettings):
         default=None,
         description="CSV file with columns kind (user or course), id and name: names for ids on the pages. "
         "Held in memory alone.",
+    )
+    web_users_file: Annotated[Path, AfterValidator(absolute)] | None = Field(
+        default=None,
+        description="TOML file with the logins of the web server and what each may see, read again when it "
+        "changes; `mastery web-user` makes its entries.",
+    )
+    web_trusted_proxies: Annotated[str, AfterValidator(networks)] = Field(
+        default="",
+        description="Addresses or networks of the reverse proxies whose login headers are believed, for "
+        "example 127.0.0.1,10.0.0.0/8.",
+    )
+    web_proxy_user_header: HeaderName | None = Field(
+        default=None,
+        description="Header in which a trusted proxy names who is logged in, for example X-Remote-User.",
+    )
+    web_proxy_role_header: HeaderName | None = Field(
+        default=None,
+        description="Header in which a trusted proxy gives the role: aggregate, viewer or admin. Unset: the "
+        "users file tells it.",
+    )
+    web_proxy_secret: (
+        Annotated[SecretStr, BeforeValidator(stripped), AfterValidator(check_web_token)] | None
+    ) = Field(
+        default=None,
+        description="What a trusted proxy must send in X-Mastery-Proxy-Secret as well. Unset: its address "
+        "is enough.",
+    )
+    web_rate_limit: NonNegativeFloat = Field(
+        default=50.0,
+        description="Requests a second that one client may make for long, four times as many at once; 0 sets "
+        "no limit.",
+    )
+    web_audit_file: Annotated[Path, AfterValidator(absolute)] | None = Field(
+        default=None,
+        description="File for one line about each look at a student in the web view. Unset: in the log.",
+    )
+    web_pseudonyms: bool = Field(
+        default=False,
+        description="Whether the web view shows pseudonyms in place of students' ids and names.",
+    )
+    cluster_token: Annotated[SecretStr, BeforeValidator(stripped), AfterValidator(check_web_token)] | None = (
+        Field(
+            default=None,
+            description="Token by which the workers know each other's calls, the same for all. Unset: the "
+            "web token.",
+        )
+    )
+    cluster_token_file: Annotated[Path, AfterValidator(absolute)] | None = Field(
+        default=None, description="File that holds that token instead, read when a worker starts."
     )
     security_protocol: Annotated[SecurityProtocol, BeforeValidator(upper)] = Field(
         default=SecurityProtocol.PLAINTEXT,
@@ -227,14 +279,27 @@ class Settings(BaseSettings):
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
             message = f"{variable('tls_certificate_file')} and {variable('tls_key_file')} are needed together"
             raise ValueError(message)
-        if self.web_token is not None and self.web_token_file is not None:
-            message = f"{variable('web_token')} and {variable('web_token_file')} are both set: keep one"
-            raise ValueError(message)
+        for name in ("web_token", "cluster_token"):
+            if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
+                message = f"{variable(name)} and {variable(f'{name}_file')} are both set: keep one"
+                raise ValueError(message)
+        self._check_proxy()
         registry_tls = (self.schema_registry_url or "").startswith("https://")
         if self.tls_ca_file is not None and not (self.security_protocol.tls or registry_tls):
             message = f"{variable('tls_ca_file')} is set, but {variable('security_protocol')} has no SSL"
             raise ValueError(message)
         return self
+
+    def _check_proxy(self) -> None:
+        """A header that nobody is trusted with, or no header from the trusted, would let nobody in."""
+        if (self.web_proxy_user_header is None) != (not self.web_trusted_proxies):
+            first, second = variable("web_proxy_user_header"), variable("web_trusted_proxies")
+            message = f"{first} and {second} are needed together"
+            raise ValueError(message)
+        for name in ("web_proxy_role_header", "web_proxy_secret"):
+            if getattr(self, name) is not None and self.web_proxy_user_header is None:
+                message = f"{variable(name)} is set, but {variable('web_proxy_user_header')} is not"
+                raise ValueError(message)
 
     @property
     def mastery_rules(self) -> MasteryRules:

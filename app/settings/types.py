@@ -1,5 +1,6 @@
 """The kinds of values that settings have, each checked when it is read."""
 
+import ipaddress
 import os
 import re
 from enum import StrEnum
@@ -12,6 +13,7 @@ from app.mastery.rules import UnknownDefinition
 
 __all__ = [
     "AccountSettings",
+    "HeaderName",
     "HttpUrl",
     "ReadableFile",
     "SaslMechanism",
@@ -21,6 +23,7 @@ __all__ = [
     "addresses",
     "check_web_token",
     "lower",
+    "networks",
     "stripped",
     "upper",
     "user_and_password",
@@ -78,6 +81,32 @@ def addresses(value: str) -> str:
     return ",".join(parts)
 
 
+def networks(value: str) -> str:
+    """Accept addresses and networks with commas between them, such as `127.0.0.1,10.0.0.0/8`; or nothing."""
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    for part in parts:
+        try:
+            ipaddress.ip_network(part)
+        except ValueError:
+            message = (
+                "must be addresses or networks, such as 127.0.0.1 or 10.0.0.0/8, with commas between them"
+            )
+            raise ValueError(message) from None
+    return ",".join(parts)
+
+
+def _header_name(value: str) -> str:
+    """A token of RFC 9110, but not a header that has a meaning of its own."""
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,100}", value) or value.lower() in {
+        "authorization",
+        "host",
+        "cookie",
+    }:
+        message = "must be the name of a header, such as X-Remote-User"
+        raise ValueError(message)
+    return value
+
+
 def _topic_part(value: str) -> str:
     """Kafka allows these characters and 249 of them; topics are named by a prefix and an event name."""
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,120}", value):
@@ -128,6 +157,7 @@ def _readable_file(value: Path) -> Path:
 
 
 TopicPart = Annotated[str, AfterValidator(_topic_part)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 ReadableFile = Annotated[Path, AfterValidator(_readable_file)]
 

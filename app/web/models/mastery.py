@@ -126,6 +126,7 @@ class CourseScoreDetail(Frozen):
     last_assessed_at: float | None
     formula: str = Field(description="The method with its numbers filled in, in words.")
     results: tuple[ResultDetail, ...] = Field(description="Those of this course, in order of time.")
+    hidden: bool = Field(default=False, description="Whether it is not told to whoever asks.")
 
 
 class StudentOutcome(Frozen):

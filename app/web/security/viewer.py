@@ -1,6 +1,6 @@
 """Who asks, and what of the state they may see."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 __all__ = ["FEWEST", "LOCAL", "Role", "Viewer"]
@@ -19,20 +19,35 @@ class Role(StrEnum):
     ADMIN = "admin"
     """Raw bytes, samples and settings too."""
 
+    def includes(self, other: "Role") -> bool:
+        """Whether this role may see all that `other` may."""
+        order = list(Role)
+        return order.index(self) >= order.index(other)
+
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Whoever asks. `accounts` and `courses`: those that may be seen, None for all."""
+    """Whoever asks. `accounts` and `courses`: those that may be seen, None for all.
+
+    `client` and `path`, the address asked from and the path asked for, are for the audit line alone.
+    """
 
     name: str
     role: Role
     accounts: frozenset[str] | None = None
     courses: frozenset[str] | None = None
+    client: str | None = field(default=None, compare=False)
+    path: str | None = field(default=None, compare=False)
 
     @property
     def sees_students(self) -> bool:
         """Whether individuals may be shown."""
         return self.role is not Role.AGGREGATE
+
+    @property
+    def sees_everything(self) -> bool:
+        """Whether raw bytes and samples may be shown: nothing can be left out of them."""
+        return self.role is Role.ADMIN and self.accounts is None and self.courses is None
 
     def sees_account(self, root_account_uuid: str) -> bool:
         """Whether anything of a root account may be shown."""
