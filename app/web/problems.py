@@ -7,6 +7,7 @@ from app.errors import MasteryError
 
 __all__ = [
     "BadParameter",
+    "BrokerAway",
     "Forbidden",
     "NotFound",
     "NotReady",
@@ -66,6 +67,12 @@ class NotReady(Problem):
     """The rows asked for are being restored, or move between workers."""
 
     status, title = 503, "Not ready yet"
+
+
+class BrokerAway(Problem):
+    """What stands in Kafka alone cannot be read now. State that the workers hold can."""
+
+    status, title = 503, "Kafka does not answer"
 
 
 class TooSlow(Problem):

@@ -135,6 +135,9 @@ class DeadLetter(Frozen):
     source: str | None = Field(description="TOPIC[PARTITION] OFFSET of the raw record.")
     bytes: int | None
     replayed: int = Field(default=0, description="How often it was replayed.")
+    replayed_before: int = Field(
+        default=0, description="How often its raw record had been replayed when it failed this time."
+    )
 
 
 class DeadLetterPage(Answer):
@@ -146,6 +149,12 @@ class DeadLetterPage(Answer):
     by_kind: dict[str, int]
     next: str | None = None
     previous: str | None = None
+    reading: bool = Field(
+        default=False, description="Whether the topic is still being read: counts and list grow."
+    )
+    listed: int | None = Field(
+        default=None, description="How many of the newest are in the list; None where all are."
+    )
 
 
 class DeadLetterAnswer(Answer):
@@ -158,6 +167,9 @@ class DeadLetterAnswer(Answer):
     json_text: str | None = Field(description="The bytes as indented JSON, where they are JSON.")
     text: str | None = Field(description="The bytes as text otherwise, what is no UTF-8 escaped.")
     cut: bool = Field(description="Whether only the beginning is shown.")
+    hidden: bool = Field(
+        default=False, description="Whether key, headers and bytes are kept from the viewer."
+    )
     replay_command: str
 
 

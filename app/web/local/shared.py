@@ -1,0 +1,95 @@
+"""What is slow to find out, found out in a thread, once for all who ask at the same time."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from app.errors import MasteryError
+from app.kafka import BrokerFailure
+from app.web.problems import BrokerAway, Problem
+
+__all__ = ["PATIENCE", "Made", "Shared", "from_broker"]
+
+#: Seconds that a request waits for Kafka.
+PATIENCE = 2.0
+_RETRY = {"Retry-After": "5"}
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Made(Generic[_Value]):
+    """What was found, and when: seconds since 1970 at which finding out began, so nothing is older."""
+
+    value: _Value
+    at: float
+
+
+class Shared(Generic[_Value]):
+    """The outcome of `make`, kept for `keep` seconds; a failure is kept as long, so that nobody storms.
+
+    `make` runs in a daemon thread, never twice at once: a broker that is gone must hold neither a request
+    nor the end of the process.
+    """
+
+    def __init__(self, make: Callable[[], _Value], *, keep: float, name: str) -> None:
+        self._make = make
+        self._keep = keep
+        self._name = name
+        self._lock = threading.Lock()
+        self._running: Future[Made[_Value]] | None = None
+        self._ended = float("-inf")
+
+    async def get(self, patience: float = PATIENCE) -> Made[_Value]:
+        """Return what is known, or wait for it up to `patience` seconds.
+
+        Raises TimeoutError, while it goes on being found out, and whatever `make` raises.
+        """
+        waiting = asyncio.wrap_future(self._begun())
+        # Whoever stops waiting must not cancel it for the others, nor have its failure go unheard of.
+        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.wait_for(asyncio.shield(waiting), patience)
+
+    def _begun(self) -> Future[Made[_Value]]:
+        with self._lock:
+            running = self._running
+            fresh = time.monotonic() - self._ended < self._keep
+            if running is not None and (not running.done() or fresh):
+                return running
+            self._running = running = Future()
+            running.set_running_or_notify_cancel()
+        threading.Thread(target=self._find_out, args=(running,), name=self._name, daemon=True).start()
+        return running
+
+    def _find_out(self, running: Future[Made[_Value]]) -> None:
+        began = time.time()
+        try:
+            value = self._make()
+        except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits for it
+            self._ended = time.monotonic()
+            running.set_exception(error)
+        else:
+            self._ended = time.monotonic()
+            running.set_result(Made(value, began))
+
+
+async def from_broker(shared: Shared[_Value], broker: str) -> Made[_Value]:
+    """Return what is shared; raises BrokerAway where Kafka does not give it in time, or refuses."""
+    try:
+        return await shared.get()
+    except TimeoutError:
+        raise BrokerAway(
+            f"Kafka at {broker} has not answered within {PATIENCE:.0f} s",
+            hint="students and outcomes can be looked at meanwhile: they are in the workers' own state",
+            headers=_RETRY,
+        ) from None
+    except Problem:
+        raise
+    except BrokerFailure as error:
+        raise BrokerAway(str(error), hint=error.hint, headers=_RETRY) from None
+    except MasteryError as error:
+        raise BrokerAway(str(error), hint=error.hint) from None
