@@ -106,7 +106,7 @@ def merge_outcome(parts: Sequence[OutcomeAnswer], freshness: Freshness) -> Outco
             "freshness": freshness,
             "outcome": merge_outcome_summaries(part.outcome for part in parts)[0],
             "levels": tuple(_levels(parts)),
-            "no_evidence": sum(part.no_evidence for part in parts),
+            "no_evidence": _sum(part.no_evidence for part in parts),
             "median": median_of(counts),
             "score_counts": dict(counts),
             "near_mastery": tuple(near[:_NEAR]),
@@ -143,13 +143,13 @@ def merge_outcome_summaries(summaries: Iterable[OutcomeSummary]) -> list[Outcome
     merged = []
     for same in _grouped(summaries, lambda one: (one.root_account_uuid, one.learning_outcome_id)).values():
         # Whoever has rows knows the title, also of an outcome that no event has told of.
-        best = max(same, key=lambda one: (one.title is not None, one.students))
+        best = max(same, key=lambda one: (one.title is not None, one.students or 0))
         merged.append(
             best.model_copy(
                 update={
-                    "students": sum(one.students for one in same),
-                    "scored": sum(one.scored for one in same),
-                    "mastered": sum(one.mastered for one in same),
+                    "students": _sum(one.students for one in same),
+                    "scored": _sum(one.scored for one in same),
+                    "mastered": _sum(one.mastered for one in same),
                     "mean": _mean((one.mean, one.scored) for one in same),
                 }
             )
@@ -162,10 +162,10 @@ def merge_course_summaries(summaries: Iterable[CourseSummary]) -> list[CourseSum
     return [
         same[0].model_copy(
             update={
-                "students": sum(one.students for one in same),
+                "students": _sum(one.students for one in same),
                 "outcomes": max(one.outcomes for one in same),
-                "mastered": sum(one.mastered for one in same),
-                "scored": sum(one.scored for one in same),
+                "mastered": _sum(one.mastered for one in same),
+                "scored": _sum(one.scored for one in same),
             }
         )
         for same in _grouped(summaries, lambda one: (one.root_account_uuid, one.course_id)).values()
@@ -194,8 +194,8 @@ def _grid_outcomes(parts: Sequence[CourseAnswer]) -> list[GridOutcome]:
     merged = [
         same[0].model_copy(
             update={
-                "students": sum(one.students for one in same),
-                "mastered": sum(one.mastered for one in same),
+                "students": _sum(one.students for one in same),
+                "mastered": _sum(one.mastered for one in same),
                 "mean": _mean((one.mean, one.students) for one in same),
             }
         )
@@ -231,7 +231,7 @@ def _grouped(items: Iterable[T], key: Callable[[T], object]) -> dict[object, lis
     return groups
 
 
-def _mean(means: Iterable[tuple[float | None, int]]) -> float | None:
+def _mean(means: Iterable[tuple[float | None, int | None]]) -> float | None:
     """The mean of all, of means and how many each is of."""
     known = [(mean, count) for mean, count in means if mean is not None and count]
     return fsum(mean * count for mean, count in known) / sum(count for _, count in known) if known else None

@@ -1,4 +1,7 @@
-"""Many students at once: an outcome's distribution, a course's grid, and the lists of both."""
+"""Many students at once: an outcome's distribution, a course's grid, and the lists of both.
+
+A count that is None is hidden from whoever asked: the group is too small to be told, or not theirs.
+"""
 
 from pydantic import Field
 
@@ -41,9 +44,9 @@ class OutcomeSummary(Frozen):
     calculation_int: int | None
     mastery_points: float | None
     points_possible: float | None
-    students: int
-    scored: int = Field(default=0, description="Students with a score: the mean is theirs.")
-    mastered: int
+    students: int | None
+    scored: int | None = Field(default=0, description="Students with a score: the mean is theirs.")
+    mastered: int | None
     mean: float | None
 
 
@@ -81,7 +84,7 @@ class OutcomeAnswer(Answer):
     definition_version: str | None
     definition_time: float | None
     levels: tuple[LevelCount, ...]
-    no_evidence: int = Field(description="Students known to the outcome who have no score.")
+    no_evidence: int | None = Field(description="Students known to the outcome who have no score.")
     median: float | None
     score_counts: dict[str, int] = Field(
         default_factory=dict, description="How many students have each score over all courses."
@@ -122,8 +125,8 @@ class GridOutcome(Frozen):
     mastery_points: float | None
     points_possible: float | None
     mean: float | None = Field(description="Over all students of the course with a score.")
-    students: int = Field(description="Students of the course with a score.")
-    mastered: int
+    students: int | None = Field(description="Students of the course with a score.")
+    mastered: int | None
 
 
 class GridCell(Frozen):
