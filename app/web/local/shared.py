@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from app.errors import MasteryError
-from app.kafka import BrokerFailure
 from app.web.problems import BrokerAway, Problem
 
-__all__ = ["PATIENCE", "Made", "Shared", "from_broker"]
+__all__ = ["PATIENCE", "Made", "Shared", "broker_away", "from_broker"]
 
 #: Seconds that a request waits for Kafka.
 PATIENCE = 2.0
@@ -81,15 +80,18 @@ async def from_broker(shared: Shared[_Value], broker: str) -> Made[_Value]:
     """Return what is shared; raises BrokerAway where Kafka does not give it in time, or refuses."""
     try:
         return await shared.get()
-    except TimeoutError:
-        raise BrokerAway(
-            f"Kafka at {broker} has not answered within {PATIENCE:.0f} s",
-            hint="students and outcomes can be looked at meanwhile: they are in the workers' own state",
-            headers=_RETRY,
-        ) from None
-    except Problem:
-        raise
-    except BrokerFailure as error:
-        raise BrokerAway(str(error), hint=error.hint, headers=_RETRY) from None
-    except MasteryError as error:
-        raise BrokerAway(str(error), hint=error.hint) from None
+    except (TimeoutError, MasteryError) as error:
+        raise broker_away(error, broker) from None
+
+
+def broker_away(error: Exception, broker: str) -> Problem:
+    """Say that Kafka does not give what was asked for: in time, or at all."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, MasteryError):
+        return BrokerAway(str(error), hint=error.hint, headers=_RETRY)
+    return BrokerAway(
+        f"Kafka at {broker} has not answered within {PATIENCE:.0f} s",
+        hint="students and outcomes can be looked at meanwhile: they are in the workers' own state",
+        headers=_RETRY,
+    )

@@ -216,6 +216,10 @@ class TopicAnswer(Answer):
     fields: tuple[tuple[str, str, str], ...] = Field(description="Path, type and doc of each field.")
     configs: dict[str, str]
     records: tuple[TopicRecord, ...] = Field(description="Newest first; only for those who may see them.")
+    records_hidden: bool = Field(default=False, description="Whether records are kept from the viewer.")
+    records_complete: bool = Field(
+        default=True, description="Whether every partition gave its newest records in time."
+    )
     sample: str = Field(description="Code that consumes it.")
 
 
