@@ -1,16 +1,21 @@
 """Builds the Faust app: wiring only. `faust -A app.main worker` finds it as `app.main.app`."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from yarl import URL
 
 from app.agents.mastery import add_mastery
 from app.agents.router import add_router
 from app.kafka import faust_broker_options
 from app.settings import Settings, SettingsError, load_settings
 from app.stream.application import StreamApp
+from app.web.report import Group
 from app.worker import Worker
 
 if TYPE_CHECKING:
+    from faust.assignor.partition_assignor import PartitionAssignor
+
     app: StreamApp
 
 __all__ = ["create_app"]
@@ -42,14 +47,29 @@ def create_app(settings: Settings, worker: Worker) -> StreamApp:
             # Faust's default of 5 minutes is how long a topic that was made anew would go unnoticed.
             "consumer_metadata_max_age_ms": _METADATA_AGE_MS,
             "datadir": str(settings.state_dir / "faust"),
-            # Faust keys its maps of members by this; two workers on one host must not have the same.
-            "canonical_url": settings.web_advertised_url or f"http://{settings.web_host}:{settings.web_port}",
         },
     )
     add_router(app, settings.raw_topic_name, lambda: worker.router)
     add_mastery(app, settings.row_topics, lambda: worker.mastery.apply)
     app.task(lambda: worker.mastery.recomputation(app, settings).run())
     worker.on_failure = app.fail_soon
+
+    def know_address(url: str) -> None:
+        # Faust keys its maps of members by this, and the workers find each other by them.
+        app.conf.canonical_url = URL(url)
+
+    def group() -> Group:
+        found = cast("PartitionAssignor", app.assignor).external_topics_metadata()
+        return Group(
+            str(app.conf.canonical_url),
+            {
+                url: {topic: tuple(partitions) for topic, partitions in topics.items()}
+                for url, topics in found.items()
+            },
+        )
+
+    worker.on_address = know_address
+    worker.group = group
     return app
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from app.definitions.lookup import DefinitionCounts
 from app.state.errors import StateError
 from app.state.reader import StoreReader
-from app.stream.progress import Progress
+from app.stream.progress import ProgressSnapshot
 
 __all__ = ["MasteryNumbers", "NumbersOfWorker"]
 
@@ -33,27 +33,30 @@ class NumbersOfWorker:
         self,
         folder: Path,
         result_topic: str,
-        progress: Progress,
-        definitions: Callable[[], DefinitionCounts],
+        snapshot: Callable[[], ProgressSnapshot],
+        definitions: Callable[[], DefinitionCounts | None],
     ) -> None:
         self._folder = folder
         self._result_topic = result_topic
-        self._progress = progress
+        self._snapshot = snapshot
         self._definitions = definitions
         self._lock = threading.Lock()
         self._rows: int | None = None
         self._counted_at = -_KEPT
 
-    def __call__(self) -> MasteryNumbers:
-        """Count now; rows were counted within the last 15 seconds."""
+    def __call__(self) -> MasteryNumbers | None:
+        """Count now; rows were counted within the last 15 seconds. None before definitions are read."""
+        definitions = self._definitions()
+        if definitions is None:
+            return None
         with self._lock:
             if time.monotonic() >= self._counted_at + _KEPT:
                 self._rows = self._count()
                 self._counted_at = time.monotonic()
-        return MasteryNumbers(self._rows, self._definitions())
+        return MasteryNumbers(self._rows, definitions)
 
     def _count(self) -> int | None:
-        snapshot = self._progress.snapshot()
+        snapshot = self._snapshot()
         if not snapshot.ready:
             return None
         owned = [one.partition for one in snapshot.partitions if one.topic == self._result_topic]

@@ -26,12 +26,11 @@ from app.stream.batch import Output, RecordBatch
 from app.stream.progress import Progress
 from app.topics import Catalogue, TopicAdmin
 
-__all__ = ["FOLDER", "MasteryPart"]
+__all__ = ["MasteryPart"]
 
 #: Seconds. A few hundred thousand definitions at most, at some ten thousand a second.
 _CATCH_UP_TIMEOUT: Final = 300.0
 
-FOLDER: Final = "mastery"
 _ROW_TOPIC: Final = "outcome_mastery"
 _COURSE_TOPIC: Final = "course_outcome_mastery"
 
@@ -59,7 +58,7 @@ class MasteryPart:
     ) -> "MasteryPart":
         """Put it together; nothing is connected but to ask for the changelog's id."""
         look_up = schema_lookup(settings, contract)
-        folder = settings.state_dir / FOLDER
+        folder = settings.rows_folder
         definitions = Definitions(settings, folder, look_up, settings.mastery_rules, on_failure=on_failure)
         config = client_config(settings, group_id=settings.group_id)
         table = StateTable(folder, _changelog(settings, catalogue), config)

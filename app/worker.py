@@ -18,8 +18,7 @@ from app.events.keys import key_function
 from app.events.names import DOCUMENTED_EVENTS
 from app.kafka import BrokerUnreachable, client_config
 from app.logs import fields
-from app.mastery_numbers import NumbersOfWorker
-from app.mastery_part import FOLDER, MasteryPart
+from app.mastery_part import MasteryPart
 from app.schemas.contract import Contract, load_contract
 from app.schemas.encoder import compile_encoder
 from app.schemas.models import build_models
@@ -33,7 +32,8 @@ from app.stream.offsets import StableOffsets
 from app.stream.producer import TransactionalProducer
 from app.stream.progress import Phase, Progress
 from app.topics import Catalogue, TopicAdmin, load_catalogue
-from app.web.server import WebServer
+from app.web.process import WebProcess
+from app.web.report import Group
 
 __all__ = ["Worker", "build_router"]
 
@@ -51,7 +51,7 @@ class _Delivery:
 
 
 class Worker:
-    """Opens, in this order: web server, state folder, checks of the broker, schemas, router, producer.
+    """Opens, in this order: web process, state folder, checks of the broker, schemas, router, producer.
 
     `prepare` is what StreamApp runs before its first record; `close` may be called at any time, once.
     """
@@ -65,6 +65,10 @@ class Worker:
         self._mastery: MasteryPart | None = None
         #: Told of what fails in a thread, beside the stream.
         self.on_failure: Callable[[MasteryError], None] = lambda error: log.error("%s", error)
+        #: Told of the address for other workers, before the group is joined.
+        self.on_address: Callable[[str], None] = lambda _url: None
+        #: Asked, from a thread, for the group as it was last assigned.
+        self.group: Callable[[], Group] | None = None
 
     @property
     def mastery(self) -> MasteryPart:
@@ -93,16 +97,19 @@ class Worker:
             raise
 
     def close(self) -> None:
-        """Stop the web server and let the state folder go."""
+        """Stop the web process and let the state folder go."""
         self._stack.close()
 
     def _prepare(self) -> _Delivery:
         settings = self.settings
         deadline = time.monotonic() + settings.startup_timeout
         contract, catalogue = load_contract(), load_catalogue(settings)
-        web = WebServer(settings, self.progress, expected=_label_values(contract))
+        web = WebProcess(settings, self.progress, expected=_label_values(contract))
         web.start()
         self._stack.callback(web.stop)
+        self.on_address(web.advertised_url)
+        if self.group is not None:
+            web.tell_group(self.group)
         self.progress.enter(Phase.CHECKING, "checking broker, topics and schemas")
         lock = lock_state_dir(settings.state_dir)
         self._stack.callback(lock.release)
@@ -124,14 +131,7 @@ class Worker:
         web.serve_schemas(ids.catalogue)
         self._router = build_router(settings, contract, ids)
         self._mastery = self._open_mastery(contract, catalogue, ids, deadline)
-        web.tell_numbers(
-            NumbersOfWorker(
-                settings.state_dir / FOLDER,
-                settings.result_topics[0],
-                self.progress,
-                self._mastery.definitions.counts,
-            )
-        )
+        web.tell_definitions(self._mastery.definitions.counts)
         producer = TransactionalProducer(
             client_config(settings),
             transactional_id,
@@ -140,13 +140,13 @@ class Worker:
         )
         producer.init()
         log.info(
-            "mastery-stream %s: group %s, raw topic %s, transactional id %s, schemas: %s, web server on http://%s",
+            "mastery-stream %s: group %s, raw topic %s, transactional id %s, schemas: %s, web server on %s",
             __version__,
             settings.group_id,
             settings.raw_topic_name,
             transactional_id,
             ids.mode,
-            web.address,
+            web.url,
             extra=fields(version=__version__, group=settings.group_id, transactional_id=transactional_id),
         )
         return _Delivery(producer, _stable_offsets(settings, contract), self._mastery.rows)
@@ -154,7 +154,7 @@ class Worker:
     def _purge(self) -> None:
         """Delete what was moved aside long ago."""
         days = self.settings.aside_days
-        if gone := StateFiles(self.settings.state_dir / FOLDER).purge(older_than=days * _DAY):
+        if gone := StateFiles(self.settings.rows_folder).purge(older_than=days * _DAY):
             log.info("%d state files that were moved aside over %d days ago are deleted", gone, days)
 
     def _open_mastery(

@@ -17,19 +17,19 @@ def test_rows_of_owned_partitions_are_counted_beside_the_stream(tmp_path):
     for partition, rows in enumerate((3, 5, 7)):
         fill(tmp_path, partition, rows)
     progress = Progress()
-    assert NumbersOfWorker(tmp_path, RESULTS, progress, lambda: KNOWN)() == MasteryNumbers(None, KNOWN)
+    assert NumbersOfWorker(tmp_path, RESULTS, progress.snapshot, lambda: KNOWN)() == MasteryNumbers(None, KNOWN)
     progress.assigned(1, {(RESULTS, 0): 0, (RESULTS, 2): 0, (OTHER, 1): 0})
     progress.enter(Phase.RUNNING)
-    numbers = NumbersOfWorker(tmp_path, RESULTS, progress, lambda: KNOWN)
+    numbers = NumbersOfWorker(tmp_path, RESULTS, progress.snapshot, lambda: KNOWN)
     assert numbers().rows == 10
     fill(tmp_path, 3, 1)
     progress.assigned(2, {(RESULTS, 3): 0})
     assert numbers().rows == 10, "counted a moment ago"
-    assert NumbersOfWorker(tmp_path, RESULTS, progress, lambda: KNOWN)().rows == 1
+    assert NumbersOfWorker(tmp_path, RESULTS, progress.snapshot, lambda: KNOWN)().rows == 1
 
 
 def test_a_file_that_is_gone_is_no_error(tmp_path):
     progress = Progress()
     progress.assigned(1, {(RESULTS, 0): 0})
     progress.enter(Phase.RUNNING)
-    assert NumbersOfWorker(tmp_path, RESULTS, progress, lambda: KNOWN)().rows is None
+    assert NumbersOfWorker(tmp_path, RESULTS, progress.snapshot, lambda: KNOWN)().rows is None

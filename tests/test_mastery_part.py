@@ -9,7 +9,7 @@ from app.agents.forgetting import Forgetting
 from app.agents.mastery import MasteryProcessor
 from app.errors import MasteryError
 from app.mastery import blob, forgotten
-from app.mastery_part import FOLDER, MasteryPart
+from app.mastery_part import MasteryPart
 from app.settings import Settings
 from app.stream.batch import RecordBatch
 from app.stream.progress import Progress
@@ -38,7 +38,7 @@ def test_the_changelog_is_known_by_what_tells_it_from_another(part: MasteryPart,
     assert changelog.topic_id == TopicAdmin(settings).topic_id(settings.changelog_topic)
     assert (changelog.partitions, changelog.rows_format) == (settings.partitions, blob.FORMAT)
     assert changelog.delete_retention == MONTH
-    assert part.table._files.folder == settings.state_dir / FOLDER
+    assert part.table._files.folder == settings.rows_folder
     accepted = [number for number in range(256) if changelog.check(bytes([number, 1]))]
     assert accepted == [blob.FORMAT, forgotten.FORMAT]
     assert not changelog.check(b"")

@@ -1,13 +1,12 @@
 from pathlib import Path
 
-from app.mastery_part import FOLDER
 from app.settings import load_settings
 from app.state.folder import StateFiles
 from app.worker import Worker
 
 
 def test_what_was_moved_aside_goes_after_a_time_that_is_set(tmp_path: Path) -> None:
-    files = StateFiles(tmp_path / FOLDER)
+    files = StateFiles(load_settings(state_dir=tmp_path).rows_folder)
     for _ in range(2):
         files.path(3).write_bytes(b"damaged")
         files.move_aside(3, "it is damaged")

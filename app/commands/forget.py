@@ -52,8 +52,6 @@ def forget(
     What stays elsewhere, and until when, is listed. With --account also a student without rows is forgotten,
     whose events may still be on their way.
     """
-    from app.mastery_part import FOLDER  # here: it brings Faust along, half a second
-
     settings = load_settings()
     if not user or ":" in (account or ""):
         raise click.UsageError("USER must not be empty, and an account's uuid has no colon")
@@ -64,7 +62,7 @@ def forget(
             "no row is of that student",
             hint="a student whose events are still on their way can be forgotten with --account UUID",
         )
-    places = still_there(settings, load_catalogue(settings), settings.state_dir / FOLDER)
+    places = still_there(settings, load_catalogue(settings), settings.rows_folder)
     if not as_json:
         for name in accounts:
             click.echo(f"root account {name}: {rows[name]} row{'' if rows[name] == 1 else 's'}")

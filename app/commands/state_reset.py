@@ -18,12 +18,11 @@ def reset(dry_run: bool, yes: bool) -> None:
     that are wrong in the topics themselves.
     """
     from app.checks import lock_state_dir
-    from app.mastery_part import FOLDER
     from app.settings import load_settings
     from app.state.reset import delete, local_files
 
     settings = load_settings()
-    folder = settings.state_dir / FOLDER
+    folder = settings.rows_folder
     if not folder.is_dir():
         click.echo(f"there is no state in {settings.state_dir}")
         return

@@ -27,6 +27,7 @@ __all__ = [
     "SchemaMode",
     "SubjectState",
     "prepare_schemas",
+    "reload_from",
     "schema_lookup",
     "survey",
 ]
@@ -66,7 +67,7 @@ def prepare_schemas(settings: Settings, contract: Contract) -> SchemaIds:
     return SchemaIds(
         MappingProxyType(ids),
         mode,
-        SchemaCatalogue([*versions, *numbered(content)], _reload(settings, contract)),
+        SchemaCatalogue([*versions, *numbered(content)], reload_from(settings, contract)),
     )
 
 
@@ -97,7 +98,7 @@ def schema_lookup(settings: Settings, contract: Contract | None = None) -> Calla
         return ask
     contract = contract or load_contract()
     own = {schema.local_id: schema.text for schema in contract.topics.values()}
-    catalogue = SchemaCatalogue((), _reload(settings, contract))
+    catalogue = SchemaCatalogue((), reload_from(settings, contract))
 
     def look_up(schema_id: int) -> str:
         if schema_id in own:
@@ -125,8 +126,11 @@ def _opened(settings: Settings, topic: SchemaTopic, content: SchemaTopicContent)
         yield RegistryStore(registry)
 
 
-def _reload(settings: Settings, contract: Contract) -> Callable[[], list[KnownSchema]]:
-    """Return a function that fetches all that is kept: the topic, or the contract's subjects."""
+def reload_from(settings: Settings, contract: Contract) -> Callable[[], list[KnownSchema]]:
+    """Return a function that fetches all that is kept: the topic, or the contract's subjects.
+
+    It raises what the topic or the registry raises.
+    """
     subjects = [settings.subject(settings.typed_topic(name)) for name in contract.topics]
 
     def reload() -> list[KnownSchema]:

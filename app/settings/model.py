@@ -356,6 +356,11 @@ class Settings(BaseSettings):
         return f"{self.topic_prefix}mastery-changelog"
 
     @property
+    def rows_folder(self) -> Path:
+        """Where a worker keeps the rows and definitions of mastery, below its state folder."""
+        return self.state_dir / "mastery"
+
+    @property
     def commands_topic(self) -> str:
         """Topic of what is to be done with a student's rows: forget them."""
         return f"{self.topic_prefix}mastery-commands"

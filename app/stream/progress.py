@@ -18,6 +18,9 @@ _CHECKPOINT_TOO_LONG = 5.0
 #: Seconds. A broker answers a fetch within 1.5 s, with or without records.
 _SILENT_TOO_LONG = 10.0
 
+#: Seconds. A worker tells its web process twice a second how it stands, unless it hangs as a whole.
+_UNTOLD_TOO_LONG = 5.0
+
 
 class Phase(StrEnum):
     """What a worker is doing. Only `RUNNING` is ready for traffic."""
@@ -56,7 +59,8 @@ class ProgressSnapshot:
     `checkpoint_running` is how many seconds the checkpoint on its way has taken so far, None without one.
     `silence` is how many seconds ago the broker answered a fetch or took a checkpoint: a partition is not
     fetched while much of it is still in hand. `last_events` holds the newest event time by event name and
-    root account, of what this worker has committed since it started.
+    root account, of what this worker has committed since it started. `age` is how many seconds ago the look
+    was taken, where another process has it.
     """
 
     phase: Phase
@@ -78,12 +82,15 @@ class ProgressSnapshot:
     rebalances: int
     restore: tuple[int, int] | None
     """Records of the changelog read, and known to be left, in the restore that runs, or ran last."""
+    age: float = 0.0
 
     @property
     def obstacle(self) -> str | None:
         """What keeps a running stream from getting on, in one line for a person; None when nothing does."""
         if self.phase is not Phase.RUNNING:
             return None
+        if self.age > _UNTOLD_TOO_LONG:
+            return f"the worker has not told of itself for {self.age:.0f} s: it hangs, or is stopped"
         if not self.partitions:
             return "no partitions: there are more workers than partitions, or the raw topic is gone"
         if self.checkpoint_running is not None and self.checkpoint_running > _CHECKPOINT_TOO_LONG:

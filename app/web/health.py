@@ -1,24 +1,35 @@
 """Is the worker alive, and is it ready: the two questions an orchestrator asks."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final, Protocol
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.stream.progress import PartitionProgress, Progress, ProgressSnapshot
+from app.stream.progress import PartitionProgress, ProgressSnapshot
 
-__all__ = ["RETRY_AFTER_SECONDS", "health_routes"]
+__all__ = ["RETRY_AFTER_SECONDS", "Looks", "health_routes"]
 
 # Restores and rebalances take seconds: asking more often than this tells nothing new.
 RETRY_AFTER_SECONDS = 2
 
+#: Seconds without a word of the worker after which it is taken for dead: it tells twice a second.
+_DEAD_AFTER: Final = 30.0
 
-def health_routes(progress: Progress) -> list[Route]:
+
+class Looks(Protocol):
+    """What a worker's progress is asked of."""
+
+    def snapshot(self) -> ProgressSnapshot:
+        """Return one consistent look."""
+        ...
+
+
+def health_routes(progress: Looks) -> list[Route]:
     """Return the routes below `/health`.
 
-    `/health/live` is 200 as long as the process can answer at all. `/health/ready` is 200 only while
+    `/health/live` is 200 unless the worker has said nothing for 30 s. `/health/ready` is 200 only while
     partitions are assigned, state is restored and the stream runs; else 503 with `Retry-After`. Both bodies
     are JSON.
     """
@@ -31,14 +42,16 @@ def health_routes(progress: Progress) -> list[Route]:
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def _live(progress: Progress) -> Endpoint:
+def _live(progress: Looks) -> Endpoint:
     async def live(_: Request) -> Response:
-        return _answer(200, {"live": True, "phase": progress.snapshot().phase.value})
+        snapshot = progress.snapshot()
+        alive = snapshot.age < _DEAD_AFTER
+        return _answer(200 if alive else 503, {"live": alive, "phase": snapshot.phase.value})
 
     return live
 
 
-def _ready(progress: Progress) -> Endpoint:
+def _ready(progress: Looks) -> Endpoint:
     async def ready(_: Request) -> Response:
         snapshot = progress.snapshot()
         return _answer(200 if snapshot.ready else 503, _describe(snapshot))

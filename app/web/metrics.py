@@ -15,7 +15,8 @@ from starlette.routing import Route
 
 from app import __version__
 from app.mastery_numbers import MasteryNumbers
-from app.stream.progress import PartitionProgress, Phase, Progress, ProgressSnapshot
+from app.stream.progress import PartitionProgress, Phase, ProgressSnapshot
+from app.web.health import Looks
 from app.web.mastery_metrics import MasteryCollector, mastery_counters
 
 __all__ = ["ProgressCollector", "metrics_route"]
@@ -37,7 +38,7 @@ class ProgressCollector(Collector):
     that appears with 1 as no increase.
     """
 
-    def __init__(self, progress: Progress, expected: Mapping[str, Iterable[str]] | None = None) -> None:
+    def __init__(self, progress: Looks, expected: Mapping[str, Iterable[str]] | None = None) -> None:
         self._progress = progress
         self._expected = {name: tuple(labels) for name, labels in (expected or {}).items()}
 
@@ -141,18 +142,22 @@ def _partitions(partitions: tuple[PartitionProgress, ...]) -> Iterator[Metric]:
 
 
 def metrics_route(
-    progress: Progress,
+    progress: Looks,
     expected: Mapping[str, Iterable[str]] | None = None,
     numbers: Callable[[], MasteryNumbers | None] = lambda: None,
+    pid: Callable[[], int | str] = lambda: "self",
 ) -> Route:
     """Return the route `/metrics`: the worker's progress, mastery, and its process (CPU, memory, files).
+
+    `pid` tells which process the worker is; the names of this process's own begin with `mastery_web_process`.
 
     It has a registry of its own, so nothing that Faust or another library registers globally shows up.
     """
     registry = CollectorRegistry()
     registry.register(ProgressCollector(progress, expected))
     registry.register(MasteryCollector(numbers))
-    ProcessCollector(registry=registry)
+    ProcessCollector(pid=pid, registry=registry)
+    ProcessCollector(namespace="mastery_web", registry=registry)
     return Route("/metrics", partial(_metrics, registry), methods=["GET"])
 
 

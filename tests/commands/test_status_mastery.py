@@ -9,10 +9,11 @@ from app.mastery_numbers import MasteryNumbers
 from app.settings import load_settings
 from app.state.folder import StateFiles
 from app.stream.progress import Phase, Progress
-from app.web.server import WebServer
+from app.web.site import Site
 from tests.mastery.events import outcome, result
 from tests.support.changelog import make_changelog, rows_as_stored, write_rows
 from tests.support.ports import stable_port
+from tests.support.web import served
 
 NUMBERS = MasteryNumbers(12, DefinitionCounts(7, 1, 3, 2, ("account-1", "account-2")))
 TOKEN = "t" * 40
@@ -29,11 +30,8 @@ def worker(request):
     progress.committed(
         {}, events=Counter(), dead_letters=Counter(), ignored=Counter(), seconds=0.1, mastery=counts
     )
-    server = WebServer(settings, progress)
-    server.tell_numbers(lambda: NUMBERS)
-    server.start()
-    yield settings, progress
-    server.stop()
+    with served(Site(settings, progress, numbers=lambda: NUMBERS)):
+        yield settings, progress
 
 
 def test_status_tells_what_is_known_of_mastery(worker, mastery, some_topics, monkeypatch):

@@ -2,12 +2,14 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from starlette.testclient import TestClient
 
 from app.schemas.contract import load_contract
 from app.schemas.known import KnownSchema, SchemaCatalogue
 from app.settings import Settings
 from app.stream.progress import Progress
-from app.web.server import WebServer
+from app.web.application import build_application
+from app.web.site import Site
 
 
 @pytest.fixture(scope="session")
@@ -21,21 +23,18 @@ def catalogue() -> SchemaCatalogue:
     return SchemaCatalogue(schemas)
 
 
-# One server for a module: ending one takes a moment.
-@pytest.fixture(scope="module")
+@pytest.fixture
 def progress() -> Progress:
     return Progress()
 
 
-@pytest.fixture(scope="module")
-def server(progress, catalogue) -> Iterator[WebServer]:
-    server = WebServer(Settings(web_port=0), progress, catalogue)
-    server.start()
-    yield server
-    server.stop()
+@pytest.fixture
+def site(progress, catalogue) -> Site:
+    """A site whose worker is `progress`; tests may change it before they ask for `client`."""
+    return Site(Settings(), progress, schemas=catalogue)
 
 
 @pytest.fixture
-def client(server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url) as client:
+def client(site) -> Iterator[httpx.Client]:
+    with TestClient(build_application(site), base_url="http://127.0.0.1:6066") as client:
         yield client

@@ -6,13 +6,18 @@ import httpx
 import pytest
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from pydantic import SecretStr
+from starlette.testclient import TestClient
 
 from app.schemas.contract import load_contract
 from app.schemas.registry_client import RegistryClient
 from app.schemas.registry_errors import RegistryRefused
 from app.settings import SettingsError, load_settings
+from app.stream.progress import Progress
+from app.web.application import build_application
 from app.web.auth import WebTokenMissing, WebTokenUnusable, read_token, require_token_for
-from app.web.server import WebServer
+from app.web.listen import listen
+from app.web.site import Site
+from tests.support.web import served
 from tests.support.worker import CHECKOUT, command_environment
 
 TOKEN = "a-token.that_is~long+enough/=="
@@ -25,12 +30,17 @@ def basic(user: str, password: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(progress, catalogue):
-    """Guarded, and the `client` of the other tests with it."""
-    server = WebServer(load_settings(web_port=0, web_token=TOKEN), progress, catalogue)
-    server.start()
-    yield server
-    server.stop()
+def url(catalogue):
+    """Address of a guarded site."""
+    site = Site(load_settings(web_port=0, web_token=TOKEN), Progress(), schemas=catalogue)
+    with served(site) as url:
+        yield url
+
+
+@pytest.fixture
+def client(url):
+    with httpx.Client(base_url=url) as client:
+        yield client
 
 
 @pytest.mark.parametrize("path", GUARDED)
@@ -52,9 +62,9 @@ def test_health_is_open_to_all(client):
 @pytest.mark.parametrize(
     "path", ["/health/../metrics", "//metrics", "/health/%2e%2e/metrics", "/HEALTH/live"]
 )
-def test_no_way_round_by_the_path(server, path):
+def test_no_way_round_by_the_path(url, path):
     # As it stands: httpx would tidy the path up.
-    request = httpx.Request("GET", server.url, extensions={"target": path.encode()})
+    request = httpx.Request("GET", url, extensions={"target": path.encode()})
     with httpx.Client() as client:
         assert client.send(request).status_code in {401, 404}
 
@@ -95,14 +105,14 @@ def test_writes_are_refused_before_anything_is_told(client):
     assert client.post("/registry/subjects/x/versions", json={}).status_code == 401
 
 
-def test_a_stock_registry_client_logs_in_with_the_token_as_password(server):
-    config = {"url": f"{server.url}/registry", "basic.auth.user.info": f"consumer:{TOKEN}"}
+def test_a_stock_registry_client_logs_in_with_the_token_as_password(url):
+    config = {"url": f"{url}/registry", "basic.auth.user.info": f"consumer:{TOKEN}"}
     with SchemaRegistryClient(config) as registry:
         assert registry.get_schema(EVENT.local_id).schema_str == EVENT.text
 
 
-def test_our_own_registry_client_logs_in_and_says_what_is_wrong(server):
-    url = f"{server.url}/registry"
+def test_our_own_registry_client_logs_in_and_says_what_is_wrong(url):
+    url = f"{url}/registry"
     with RegistryClient(
         load_settings(schema_registry_url=url, schema_registry_auth=f"consumer:{TOKEN}")
     ) as registry:
@@ -116,10 +126,9 @@ def test_our_own_registry_client_logs_in_and_says_what_is_wrong(server):
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
-def test_no_address_that_others_reach_without_a_token(progress, host):
-    server = WebServer(load_settings(web_host=host, web_port=0), progress)
+def test_no_address_that_others_reach_without_a_token(host):
     with pytest.raises(WebTokenMissing) as caught:
-        server.start()
+        listen(load_settings(web_host=host, web_port=0), None)
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith(f"MASTERY_WEB_HOST: other machines reach {host}")
@@ -153,15 +162,12 @@ def test_a_worker_without_a_token_says_so_in_one_line_and_ends(settings):
 
 def test_the_file_is_read_at_each_start(progress, tmp_path):
     file = tmp_path / "token"
-    server = WebServer(load_settings(web_port=0, web_token_file=file), progress)
+    site = Site(load_settings(web_token_file=file), progress)
     for token in (TOKEN, "another-" + TOKEN):
         file.write_text(f"{token}\n")
-        server.start()
-        try:
-            answer = httpx.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {token}"})
+        with TestClient(build_application(site)) as client:
+            answer = client.get("/metrics", headers={"Authorization": f"Bearer {token}"})
             assert answer.status_code == 200
-        finally:
-            server.stop()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"hunter2\n", b"hunter2 hunter2 hunter2", b"\xff" * 40])

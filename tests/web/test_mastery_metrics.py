@@ -4,24 +4,19 @@ import pytest
 
 from app.definitions.lookup import DefinitionCounts
 from app.mastery_numbers import MasteryNumbers
-from app.settings import Settings
-from app.stream.progress import Progress
 from app.web.mastery_metrics import NOT_PLACED
-from app.web.server import WebServer
 from tests.web.test_metrics import samples
 
 
 @pytest.fixture
-def progress():
-    return Progress()
+def told():
+    return []
 
 
 @pytest.fixture
-def server(progress):
-    server = WebServer(Settings(web_port=0), progress)
-    server.start()
-    yield server
-    server.stop()
+def site(site, told):
+    site.numbers = lambda: told[-1] if told else None
+    return site
 
 
 def test_results_and_rows_are_counted_from_0(client, progress):
@@ -58,15 +53,15 @@ def test_a_restore_is_told(client, progress):
     assert (found["mastery_restore_records", "read"], found["mastery_restore_records", "left"]) == (7, 3)
 
 
-def test_what_the_worker_holds_is_told_once_it_holds_something(client, server):
+def test_what_the_worker_holds_is_told_once_it_holds_something(client, told):
     assert ("mastery_rows",) not in samples(client)
     numbers = MasteryNumbers(None, DefinitionCounts(7, 1, 3, 2, ("account-1",)))
-    server.tell_numbers(lambda: numbers)
+    told.append(numbers)
     found = samples(client)
     assert ("mastery_rows",) not in found
     assert found["mastery_definitions", "outcome"] == 7
     assert found["mastery_definitions", "proficiency"] == 3
     assert found["mastery_unknown_outcomes",] == 2
     assert found["mastery_unused_scales", "account-1"] == 1
-    server.tell_numbers(lambda: MasteryNumbers(12, numbers.definitions))
+    told.append(MasteryNumbers(12, numbers.definitions))
     assert samples(client)["mastery_rows",] == 12

@@ -7,9 +7,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from app import __version__
-from app.settings import Settings
-from app.stream.progress import Phase, Progress
-from app.web.server import WebServer
+from app.stream.progress import Phase
 
 RAW = "canvas.live-events"
 
@@ -26,16 +24,9 @@ def samples(client):
 
 
 @pytest.fixture
-def progress():
-    return Progress()
-
-
-@pytest.fixture
-def server(progress):
-    server = WebServer(Settings(web_port=0), progress, expected={"events": ["rubric_assessed"]})
-    server.start()
-    yield server
-    server.stop()
+def site(site):
+    site.expected = {"events": ("rubric_assessed",)}
+    return site
 
 
 def commit(progress, **counts):

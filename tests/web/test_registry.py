@@ -4,17 +4,16 @@ import struct
 
 import fastavro
 import fastavro.utils
-import httpx
 import pytest
 
 from app.schemas.contract import load_contract
 from app.schemas.known import KnownSchema, SchemaCatalogue
 from app.schemas.registry import prepare_schemas
 from app.schemas.registry_errors import RegistryUnavailable
-from app.settings import Settings
 from app.topics import TopicAdmin, apply, load_catalogue
 from app.web.registry import CONTENT_TYPE
-from app.web.server import WebServer
+from app.web.site import Site
+from tests.support.web import served
 
 EVENT = load_contract().events["learning_outcome_created"]
 SUBJECT = "canvas.learning_outcome_created-value"
@@ -127,31 +126,23 @@ def test_writes_are_refused(client, method, path):
     assert answer.json()["error_code"] == 405
 
 
-def test_before_the_schemas_are_known_clients_are_told_to_come_back(progress, catalogue):
-    server = WebServer(Settings(web_port=0), progress)
-    server.start()
-    try:
-        answer = httpx.get(f"{server.url}/registry/subjects")
-        assert (answer.status_code, answer.json()["error_code"]) == (503, 50003)
-        server.serve_schemas(catalogue)
-        assert httpx.get(f"{server.url}/registry/subjects").status_code == 200
-    finally:
-        server.stop()
+def test_before_the_schemas_are_known_clients_are_told_to_come_back(client, site, catalogue):
+    site.schemas = None
+    answer = client.get("/registry/subjects")
+    assert (answer.status_code, answer.json()["error_code"]) == (503, 50003)
+    site.schemas = catalogue
+    assert client.get("/registry/subjects").status_code == 200
 
 
-def test_a_registry_behind_this_one_that_is_down_is_no_wrong_answer(progress):
+def test_a_registry_behind_this_one_that_is_down_is_no_wrong_answer(client, site):
     def reload() -> list[KnownSchema]:
         raise RegistryUnavailable("the schema registry does not answer")
 
-    server = WebServer(Settings(web_port=0), progress, SchemaCatalogue([], reload))
-    server.start()
-    try:
-        answer = httpx.get(f"{server.url}/registry/schemas/ids/7")
-        assert answer.status_code == 503
-        assert int(answer.headers["Retry-After"]) > 0
-        assert answer.json() == {"error_code": 50003, "message": "the schema registry does not answer"}
-    finally:
-        server.stop()
+    site.schemas = SchemaCatalogue([], reload)
+    answer = client.get("/registry/schemas/ids/7")
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert answer.json() == {"error_code": 50003, "message": "the schema registry does not answer"}
 
 
 def test_a_stock_confluent_consumer_decodes_every_event(settings, progress):
@@ -162,23 +153,19 @@ def test_a_stock_confluent_consumer_decodes_every_event(settings, progress):
     contract = load_contract()
     apply(load_catalogue(settings), TopicAdmin(settings))
     ids = prepare_schemas(settings, contract)
-    server = WebServer(settings, progress, ids.catalogue)
-    server.start()
-    try:
-        with SchemaRegistryClient({"url": f"{server.url}/registry"}) as registry:
-            decode = AvroDeserializer(registry)
-            for name, event in contract.topics.items():
-                schema = fastavro.parse_schema(json.loads(event.text))
-                body = io.BytesIO()
-                fastavro.schemaless_writer(body, schema, fastavro.utils.generate_one(schema))
-                framed = struct.pack(">bI", 0, ids.by_name[name]) + body.getvalue()
-                body.seek(0)
-                topic = settings.typed_topic(name)
-                expected = fastavro.schemaless_reader(body, schema)
-                assert decode(framed, SerializationContext(topic, MessageField.VALUE)) == expected
-                latest = registry.get_latest_version(settings.subject(topic))
-                assert latest.schema_id == ids.by_name[name]
-            subjects = sorted(settings.subject(settings.typed_topic(name)) for name in contract.topics)
-            assert registry.get_subjects() == subjects
-    finally:
-        server.stop()
+    site = Site(settings, progress, schemas=ids.catalogue)
+    with served(site) as url, SchemaRegistryClient({"url": f"{url}/registry"}) as registry:
+        decode = AvroDeserializer(registry)
+        for name, event in contract.topics.items():
+            schema = fastavro.parse_schema(json.loads(event.text))
+            body = io.BytesIO()
+            fastavro.schemaless_writer(body, schema, fastavro.utils.generate_one(schema))
+            framed = struct.pack(">bI", 0, ids.by_name[name]) + body.getvalue()
+            body.seek(0)
+            topic = settings.typed_topic(name)
+            expected = fastavro.schemaless_reader(body, schema)
+            assert decode(framed, SerializationContext(topic, MessageField.VALUE)) == expected
+            latest = registry.get_latest_version(settings.subject(topic))
+            assert latest.schema_id == ids.by_name[name]
+        subjects = sorted(settings.subject(settings.typed_topic(name)) for name in contract.topics)
+        assert registry.get_subjects() == subjects

@@ -1,0 +1,105 @@
+"""The web process: `python -m app.web.child LISTENER PIPE`, two file descriptors, as WebProcess starts it.
+
+SIGINT and SIGTERM are blocked from its first instruction on: it follows the worker, and ends when the pipe
+from it closes.
+"""
+
+import contextlib
+import os
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from typing import Final
+
+import uvicorn
+from typing_extensions import override
+
+from app.logs import log_to_stderr
+from app.schemas.contract import load_contract
+from app.schemas.known import SchemaCatalogue
+from app.schemas.registry import reload_from
+from app.web.application import build_application
+from app.web.report import KnownSchemas, Reports, Stop, WebStart
+from app.web.site import Site, build_site
+
+__all__ = ["main"]
+
+#: The stream comes first where both want the last core: reading can wait a few milliseconds, a consumer that
+#: falls behind cannot. 5 is a third of the weight, so that nobody who reads starves either.
+_NICE: Final = 5
+
+#: Seconds that a request which is being answered may hold up the end.
+_GRACE: Final = 2
+
+_LIMIT: Final = 3.0
+
+
+def main() -> None:
+    """Serve until the worker ends."""
+    listener = socket.socket(fileno=int(sys.argv[1]))
+    pipe = Connection(int(sys.argv[2]), writable=False)
+    try:
+        start = pipe.recv()
+    except (EOFError, OSError):
+        return
+    assert isinstance(start, WebStart)  # noqa: S101 - what WebProcess sends first
+    log_to_stderr(start.settings.log_level, start.settings.log_format)
+    os.nice(_NICE)
+    reports = Reports(start.report)
+    site = build_site(start, reports)
+    server = _Server(site)
+    threading.Thread(target=_listen_to_worker, args=(pipe, reports, site, server), daemon=True).start()
+    server.run(sockets=[listener])
+    # Queries that still run are of no use to anybody.
+    os._exit(0)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn that leaves signals to the worker."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(
+            uvicorn.Config(
+                build_application(site),
+                loop="asyncio",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_graceful_shutdown=_GRACE,
+            )
+        )
+
+    @override
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _listen_to_worker(pipe: Connection, reports: Reports, site: Site, server: uvicorn.Server) -> None:
+    """Take in what the worker tells, in a thread, and end the process with it."""
+    while True:
+        try:
+            told = pipe.recv()
+        except (EOFError, OSError):
+            # It ended without a word. At once, as its next run wants the port.
+            os._exit(0)
+        match told:
+            case Stop():
+                server.should_exit = True
+                late = threading.Timer(_LIMIT, os._exit, (0,))
+                late.daemon = True
+                late.start()
+            case KnownSchemas(schemas):
+                site.schemas = SchemaCatalogue(schemas, reload_from(site.settings, load_contract()))
+            case _:
+                reports.take(told)
+
+
+if __name__ == "__main__":
+    main()

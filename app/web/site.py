@@ -1,0 +1,55 @@
+"""Everything that an answer of the web process needs, made in one place."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final
+
+from app.mastery_numbers import MasteryNumbers, NumbersOfWorker
+from app.roster import Roster
+from app.schemas.known import SchemaCatalogue
+from app.settings import Settings
+from app.web.answers import Answers
+from app.web.health import Looks
+from app.web.report import Reports, WebStart, WorkerReport
+
+__all__ = ["Site", "build_site"]
+
+#: Queries at a time: SQLite lets go of the interpreter while it works, and there are few cores to spare.
+_QUERIES: Final = 4
+
+
+@dataclass
+class Site:
+    """What routes are made of. `report()`: the newest of the worker, None where there is no worker.
+
+    `answers` is None until there is something to answer from. Synchronous queries run in `executor`.
+    """
+
+    settings: Settings
+    progress: Looks
+    report: Callable[[], WorkerReport | None] = lambda: None
+    expected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    numbers: Callable[[], MasteryNumbers | None] = lambda: None
+    schemas: SchemaCatalogue | None = None
+    roster: Callable[[], Roster] = Roster
+    answers: Answers | None = None
+    executor: Executor = field(default_factory=lambda: ThreadPoolExecutor(_QUERIES, "query"))
+
+    @property
+    def worker_pid(self) -> int | None:
+        """Process id of the worker."""
+        report = self.report()
+        return None if report is None else report.pid
+
+
+def build_site(start: WebStart, reports: Reports) -> Site:
+    """Return the site of a web process."""
+    settings = start.settings
+    numbers = NumbersOfWorker(
+        settings.rows_folder,
+        settings.result_topics[0],
+        reports.snapshot,
+        lambda: reports.latest().definitions,
+    )
+    return Site(settings, reports, reports.latest, start.expected, numbers)
