@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from math import fsum, isfinite
-from operator import itemgetter
 from typing import Final
 
 from app.mastery.rounding import round_to_cents
@@ -57,7 +56,9 @@ def score(
     `points` is the upper end of the scale. None for no results, for n_mastery with fewer than `n` results of
     mastery, and for numbers beyond what a double holds.
     """
-    numbers = in_order_of_time(results, worth(results, method, points))
+    worths = worth(results, method, points)
+    # Putting them in order takes as long as all else here, and the highest is the highest in any.
+    numbers = _known(worths) if method is Method.HIGHEST else in_order_of_time(results, worths)
     if not numbers:
         return None
     try:
@@ -77,13 +78,15 @@ def in_order_of_time(results: Sequence[ResultSnapshot], numbers: Sequence[float 
 
     A result of no value is left out: Canvas fails on it.
     """
-    timed = [
-        (0 if result.assessed_at is None else result.assessed_at // 1000, value)
-        for result, value in zip(results, numbers, strict=True)
-        if value is not None
-    ]
-    timed.sort(key=itemgetter(0))
-    return [value for _, value in timed]
+    known = _known(numbers)
+    if len(known) < len(numbers):
+        results = [result for result, value in zip(results, numbers, strict=True) if value is not None]
+    seconds = [0 if result.assessed_at is None else result.assessed_at // 1000 for result in results]
+    return [known[place] for place in sorted(range(len(known)), key=seconds.__getitem__)]
+
+
+def _known(numbers: Sequence[float | None]) -> list[float]:
+    return [number for number in numbers if number is not None]
 
 
 # One formula for each method: of the values, the latest last, at least one; the number n; the mastery points.

@@ -1,9 +1,10 @@
 """The results of one student on one outcome: the latest snapshot of each."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 from app.mastery.ids import id_order
-from app.mastery.snapshot import Identity, ResultSnapshot, Work
+from app.mastery.snapshot import ResultSnapshot, Work
 
 __all__ = ["Results"]
 
@@ -20,19 +21,20 @@ class Results:
     effect: it is not the one that the snapshot without an id told of.
     """
 
-    __slots__ = ("_former_works", "_latest")
+    __slots__ = ("_former_works", "_snapshots")
 
     def __init__(self, snapshots: Iterable[ResultSnapshot] = (), former_works: Iterable[Work] = ()) -> None:
-        """Take up what `snapshots` and `former_works` of another Results hold."""
-        self._latest: dict[Identity, ResultSnapshot] = {
-            (snapshot.work if snapshot.id is None else snapshot.id): snapshot for snapshot in snapshots
-        }
+        """Take up what `snapshots` (in their order) and `former_works` of another Results hold."""
+        self._snapshots = list(snapshots)
         self._former_works = set(former_works)
 
     @property
     def snapshots(self) -> Sequence[ResultSnapshot]:
-        """Those without an id first, since they are older, in the order of their works; then by id."""
-        return list(self._latest.values())
+        """Those without an id first, since they are older, in the order of their works; then by id.
+
+        Not a copy: `apply` changes it.
+        """
+        return self._snapshots
 
     @property
     def former_works(self) -> Sequence[Work]:
@@ -42,7 +44,7 @@ class Results:
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Results)
-            and list(self._latest.items()) == list(other._latest.items())
+            and self._snapshots == other._snapshots
             and self._former_works == other._former_works
         )
 
@@ -52,13 +54,13 @@ class Results:
         """Take a snapshot in; False when that changed nothing, because it is known or out of date."""
         if snapshot.id is None:
             return self._apply_without_id(snapshot)
-        held = self._latest.get(snapshot.id)
+        place, held = self._find(snapshot)
         if held is None:
-            self._insert(snapshot)
+            self._snapshots.insert(place, snapshot)
         elif snapshot.version <= held.version:
             return self._names_work(snapshot, held)
         else:
-            self._latest[snapshot.id] = snapshot
+            self._snapshots[place] = snapshot
             # As a rule a result's work stays the same. The look at all the others is for when it does not.
             if held.work != snapshot.work or snapshot.stillborn:
                 self._remember_work(held)
@@ -66,6 +68,16 @@ class Results:
             self._former_works.discard(snapshot.work)
             self._drop_those_without_id(snapshot.work)
         return True
+
+    def _find(self, snapshot: ResultSnapshot) -> tuple[int, ResultSnapshot | None]:
+        """The place of a result in the order, and what is held of it; None for a new one."""
+        snapshots, order = self._snapshots, _order(snapshot)
+        # New results have the greatest ids, as a rule.
+        if not snapshots or _order(snapshots[-1]) < order:
+            return len(snapshots), None
+        place = bisect_left(snapshots, order, key=_order)
+        held = snapshots[place]
+        return place, held if held.identity == snapshot.identity else None
 
     def _names_work(self, late: ResultSnapshot, held: ResultSnapshot) -> bool:
         """Take from an older version of a result what it still tells: a work that it named at that time."""
@@ -84,36 +96,30 @@ class Results:
         return True
 
     def _apply_without_id(self, snapshot: ResultSnapshot) -> bool:
-        held = self._latest.get(snapshot.work)
+        place, held = self._find(snapshot)
         if held is not None:
             if snapshot.version <= held.version:
                 return False
-            self._latest[snapshot.work] = snapshot
+            self._snapshots[place] = snapshot
             return True
         if any(snapshot.work.may_be(work) for work in (*self._named_works(), *self._former_works)):
             return False
-        self._insert(snapshot)
+        self._snapshots.insert(place, snapshot)
         return True
 
     def _named_works(self) -> list[Work]:
         return [
             snapshot.work
-            for snapshot in self._latest.values()
+            for snapshot in self._snapshots
             if snapshot.id is not None and not snapshot.stillborn
         ]
 
     def _drop_those_without_id(self, work: Work) -> None:
-        # They stand first, so that a look at one key tells that there are none.
-        if isinstance(next(iter(self._latest)), Work):
-            for held in [held for held in self._latest if isinstance(held, Work) and held.may_be(work)]:
-                del self._latest[held]
-
-    def _insert(self, snapshot: ResultSnapshot) -> None:
-        """Add a result at its place. New results have the greatest ids, as a rule."""
-        last = next(reversed(self._latest.values()), None)
-        self._latest[snapshot.identity] = snapshot
-        if last is not None and _order(snapshot) < _order(last):
-            self._latest = {held.identity: held for held in sorted(self._latest.values(), key=_order)}
+        # They stand first, so that a look at one tells that there are none.
+        if self._snapshots[0].id is None:
+            self._snapshots = [
+                held for held in self._snapshots if held.id is not None or not held.work.may_be(work)
+            ]
 
 
 def _order(snapshot: ResultSnapshot) -> tuple[int, str | Work]:

@@ -1,6 +1,6 @@
 """From the results of a student on an outcome to the row that is published."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from app.mastery.ids import id_order
@@ -31,7 +31,7 @@ def roll_up(key: RowKey, results: Results, definition: Definition) -> Row:
     total = _score(counting, basis)
     last_assessed_at = _last_assessed_at(counting)
     courses = []
-    for course_id in sorted(by_course, key=id_order):
+    for course_id in _in_order(by_course):
         here, there = by_course[course_id], definition.of_course(course_id)
         counting_here = counting if len(here) == len(snapshots) else _counting(here)
         # As a rule all results are of one course. The whole is rated on its scale then: the same numbers.
@@ -86,13 +86,20 @@ def _counting(snapshots: Sequence[ResultSnapshot]) -> Sequence[ResultSnapshot]:
     return [snapshot for snapshot in snapshots if snapshot.active and snapshot.score is not None]
 
 
-def _by_course(snapshots: Sequence[ResultSnapshot]) -> dict[str, list[ResultSnapshot]]:
+def _by_course(snapshots: Sequence[ResultSnapshot]) -> Mapping[str, Sequence[ResultSnapshot]]:
     """All results by their course, deleted ones too. Events of the middle generation do not name it."""
     by_course: dict[str, list[ResultSnapshot]] = {}
     for snapshot in snapshots:
         if snapshot.course_id is not None:
             by_course.setdefault(snapshot.course_id, []).append(snapshot)
     return by_course
+
+
+def _in_order(courses: Iterable[str]) -> list[str]:
+    in_order = list(courses)
+    if len(in_order) > 1:
+        in_order.sort(key=id_order)
+    return in_order
 
 
 def _uuid(here: Sequence[ResultSnapshot]) -> str | None:
@@ -107,7 +114,7 @@ def _used(by_course: Mapping[str, Sequence[ResultSnapshot]], definition: Definit
     """What the scores of courses are computed with, of courses that have one."""
     return {
         course_id: held
-        for course_id in sorted(by_course, key=id_order)
+        for course_id in _in_order(by_course)
         if any(snapshot.counts for snapshot in by_course[course_id])
         and (held := definition.of_course(course_id)) is not None
     }

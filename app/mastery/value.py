@@ -29,7 +29,7 @@ def weighted_values(results: Sequence[ResultSnapshot], points: float) -> list[fl
     possible points or percentage adds nothing; where all add nothing, the value is None. `results` must be
     in the order of their ids: floating point sums depend on it.
     """
-    if not any(result.work.artifact_type == QUIZ_SUBMISSION for result in results):
+    if QUIZ_SUBMISSION not in [result.work.artifact_type for result in results]:
         return values(results, points)
     sums: dict[object, tuple[float, float]] = {}
     for result in results:
