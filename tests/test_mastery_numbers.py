@@ -17,7 +17,9 @@ def test_rows_of_owned_partitions_are_counted_beside_the_stream(tmp_path):
     for partition, rows in enumerate((3, 5, 7)):
         fill(tmp_path, partition, rows)
     progress = Progress()
-    assert NumbersOfWorker(tmp_path, RESULTS, progress.snapshot, lambda: KNOWN)() == MasteryNumbers(None, KNOWN)
+    assert NumbersOfWorker(tmp_path, RESULTS, progress.snapshot, lambda: KNOWN)() == MasteryNumbers(
+        None, KNOWN
+    )
     progress.assigned(1, {(RESULTS, 0): 0, (RESULTS, 2): 0, (OTHER, 1): 0})
     progress.enter(Phase.RUNNING)
     numbers = NumbersOfWorker(tmp_path, RESULTS, progress.snapshot, lambda: KNOWN)
