@@ -52,12 +52,13 @@ def fault_run(
 def mastery_run(
     kafka: KafkaServer, fault_settings: Settings, tmp_path: Path
 ) -> Iterator[Callable[..., MasteryRun]]:
-    """Make a started run of mastery: `mastery_run(seed=1)`."""
+    """Make a started run of mastery: `mastery_run(seed=1)`; with `scales`, proficiencies count."""
     with ExitStack() as stack:
 
-        def start(*, seed: int, rate: int = MASTERY_RATE) -> MasteryRun:
+        def start(*, seed: int, rate: int = MASTERY_RATE, scales: bool = False) -> MasteryRun:
             # Three workers have a share each: of 4 partitions, Faust's assignor gives two workers all.
-            settings = fault_settings.model_copy(update={"partitions": 6})
+            changes = {"partitions": 6, "account_level_scales": scales}
+            settings = fault_settings.model_copy(update=changes)
             return stack.enter_context(MasteryRun(kafka, settings, tmp_path, rate=rate, seed=seed))
 
         yield start

@@ -45,8 +45,11 @@ class MasteryRun(FaultRun):
             detail=self.logs,
         )
 
-    def finish(self, *, timeout: float = 60.0) -> None:
-        """Stop feeding, wait until every row is what the oracle says, end the workers, and judge."""
+    def finish(self, *, timeout: float = 60.0, rebuilt: bool = False) -> None:
+        """Stop feeding, wait until every row is what the oracle says, end the workers, and judge.
+
+        After a rebuild rows go through their history once more, so records may repeat what they replace.
+        """
         judge = self.judge_of_fed()
         assert len(judge.rows) > 100, "hardly any rows: the run proves nothing"
         self._wait_until_applied(timeout)
@@ -56,7 +59,7 @@ class MasteryRun(FaultRun):
             if worker.running:
                 worker.terminate()
                 assert worker.wait(30.0) == 0, worker.log
-        self._judge(judge)
+        self._judge(judge, rebuilt=rebuilt)
         self.sampler.stop()
         assert not self.sampler.went_back, f"committed offsets went back: {self.sampler.went_back}"
 
@@ -91,7 +94,8 @@ class MasteryRun(FaultRun):
     def judge_of_fed(self) -> RowJudge:
         """Stop feeding, and return the judge of what was fed."""
         fed = self.feeder.stop()
-        return RowJudge(typed_history(item.event for _, item in sorted(fed.items())))
+        history = typed_history(item.event for _, item in sorted(fed.items()))
+        return RowJudge(history, scales=self.settings.account_level_scales)
 
     def published(self) -> tuple[list[Record], list[Record]]:
         """Return all records of the two topics of rows."""
@@ -101,8 +105,8 @@ class MasteryRun(FaultRun):
         )
         return rows, courses
 
-    def _judge(self, judge: RowJudge) -> None:
-        judge.check_published(*self.published())
+    def _judge(self, judge: RowJudge, *, rebuilt: bool) -> None:
+        judge.check_published(*self.published(), rebuilt=rebuilt)
         records = read_all(self.kafka.bootstrap, self.settings.changelog_topic, timeout=60.0)
         results = read_all(self.kafka.bootstrap, self.settings.result_topics, timeout=60.0)
         changelog = last_values(records)

@@ -37,6 +37,7 @@ class School:
         self._records = school_records(Plan(seed, term, students, huge=False))
         self._next: deque[SchoolEvent] = deque()
         self._outcomes: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._scales: dict[tuple[str, str], Mapping[str, Any]] = {}
         self._newest = ""
 
     def __iter__(self) -> Iterator[SchoolEvent]:
@@ -47,18 +48,20 @@ class School:
         if event.expected["to"] == "typed":
             self._newest = max(self._newest, event.expected["metadata"]["event_time"])
         if event.outcome in {"learning_outcome_created", "learning_outcome_updated"}:
-            body, metadata = event.expected["body"], event.expected["metadata"]
-            self._outcomes[metadata["root_account_uuid"], body["learning_outcome_id"]] = event.expected
+            self._outcomes[_name(event, "learning_outcome_id")] = event.expected
+        if event.outcome in {"outcome_proficiency_created", "outcome_proficiency_updated"}:
+            self._scales[_name(event, "outcome_proficiency_id")] = event.expected
         return event
 
     def redefine(self, number: int) -> int:
         """Put updates in front that change the calculation and the scale of every outcome told so far.
 
-        They are of the next day: what the school itself changes later is newer again. Returns how many.
-        `number` makes one change differ from another.
+        And every proficiency. They are of the next day: what the school itself changes later is newer again.
+        Returns how many. `number` makes one change differ from another.
         """
         at = datetime.fromisoformat(self._newest) + timedelta(days=1)
         changed = [_redefined(told, number, at) for told in list(self._outcomes.values())]
+        changed += [_rescaled(told, number, at) for told in list(self._scales.values())]
         self._next.extend(changed)
         return len(changed)
 
@@ -86,19 +89,17 @@ def _school_event(record: Record) -> SchoolEvent:
     return SchoolEvent(record.raw, truth.get("event") or truth["to"], truth)
 
 
+def _name(event: SchoolEvent, field: str) -> tuple[str, str]:
+    return event.expected["metadata"]["root_account_uuid"], event.expected["body"][field]
+
+
 def _redefined(told: Mapping[str, Any], number: int, at: datetime) -> SchoolEvent:
-    time = at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
-    name = "learning_outcome_updated"
     method, calculation_int = [("latest", None), ("n_mastery", 2), ("decaying_average", 40)][number % 3]
     points = 7.0 + number
     levels = [("Reached", points - 2), ("Not yet", 0.0)]
-    metadata = {key: value for key, value in told["metadata"].items() if key != "extra"}
-    body = {key: value for key, value in told["body"].items() if key not in {"extra", "calculation_int"}}
-    metadata |= {"event_name": name, "event_time": time}
-    body |= {
-        "updated_at": time,
+    changes: dict[str, Any] = {
         "calculation_method": method,
-        "title": f"{body['title'].partition(' #')[0]} #{number}",
+        "title": f"{told['body']['title'].partition(' #')[0]} #{number}",
         "rubric_criterion": {
             "points_possible": points,
             "mastery_points": points - 2,
@@ -106,7 +107,35 @@ def _redefined(told: Mapping[str, Any], number: int, at: datetime) -> SchoolEven
         },
     }
     if calculation_int is not None:
-        body["calculation_int"] = calculation_int
+        changes["calculation_int"] = calculation_int
+    return _updated("learning_outcome_updated", told, changes, at)
+
+
+def _rescaled(told: Mapping[str, Any], number: int, at: datetime) -> SchoolEvent:
+    points = 8.0 + number
+    levels = [("Beyond", points, False), ("Reached", points - 3, True), ("Not yet", 0.0, False)]
+    ratings = [
+        {
+            "outcome_proficiency_rating_id": str(9_000 + place),
+            "description": text,
+            "points": at_least,
+            "mastery": mastery,
+            "color": "0B874B",
+            "workflow_state": "active",
+        }
+        for place, (text, at_least, mastery) in enumerate(levels)
+    ]
+    changes = {"workflow_state": "active", "outcome_proficiency_ratings": ratings}
+    return _updated("outcome_proficiency_updated", told, changes, at)
+
+
+def _updated(name: str, told: Mapping[str, Any], changes: Mapping[str, Any], at: datetime) -> SchoolEvent:
+    """An update as the newest Canvas sends it: what was told, with other values."""
+    time = at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    metadata = {key: value for key, value in told["metadata"].items() if key != "extra"}
+    body = {key: value for key, value in told["body"].items() if key not in {"extra", "calculation_int"}}
+    metadata |= {"event_name": name, "event_time": time}
+    body |= {"updated_at": time, **changes}
     raw = json.dumps({"metadata": metadata, "body": body}).encode()
     truth = {
         "to": "typed",

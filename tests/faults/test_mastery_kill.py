@@ -57,9 +57,9 @@ def test_kill_between_every_two_steps(mastery_run) -> None:
 
 
 def test_kill_at_random_points(mastery_run) -> None:
-    """Every other kill hits a worker that is still starting or taking over its partitions."""
+    """Every other kill hits a worker that is still starting or taking over. Here proficiencies count."""
     rng = random.Random(f"{SEED} points")
-    run = mastery_run(seed=SEED + 33)
+    run = mastery_run(seed=SEED + 33, scales=True)
     worker = run.worker("worker")
     worker.start()
     wanted, kills, tries = 5 * ROUNDS, 0, 0

@@ -50,9 +50,12 @@ def test_a_zombies_rows_never_count(mastery_run, step: str) -> None:
 
 
 def test_workers_come_and_go_under_load(mastery_run) -> None:
-    """One worker stays; two others come, and go by SIGTERM or kill -9; all definitions change in between."""
+    """One worker stays; two others come, and go by SIGTERM or kill -9; all definitions change in between.
+
+    Scales of accounts and courses count, and change, too.
+    """
     rng = random.Random(f"{SEED} guests")
-    run = mastery_run(seed=SEED + 35)
+    run = mastery_run(seed=SEED + 35, scales=True)
     steady = run.worker("steady")
     guests = [run.worker("guest-1"), run.worker("guest-2")]
     run.manage(steady)
