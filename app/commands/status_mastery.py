@@ -16,7 +16,7 @@ from app.errors import MasteryError
 from app.settings import Settings
 from app.state.folder import AsideFile, StateFiles
 from app.state.query import all_rows
-from app.web.auth import read_token
+from app.web.security.tokens import read_token
 
 __all__ = [
     "CountedRows",

@@ -1,7 +1,6 @@
 """`mastery web-token`: a token for the worker's web server, in a file."""
 
 import os
-import secrets
 import tempfile
 from pathlib import Path
 
@@ -10,8 +9,6 @@ import click
 from app.errors import MasteryError
 
 __all__ = ["web_token"]
-
-_BYTES = 32
 
 
 @click.command("web-token")
@@ -22,14 +19,14 @@ def web_token(file: Path, new: bool) -> None:
 
     Only its owner can read it; it is not printed. Workers read it when they start, by MASTERY_WEB_TOKEN_FILE.
     """
-    from app.web.auth import token_in
+    from app.web.security.tokens import new_token, token_in
 
     if file.exists() and not new:
         token_in(file)
         click.echo(f"kept {file}")
         return
     try:
-        _write(file, secrets.token_urlsafe(_BYTES))
+        _write(file, new_token())
     except OSError as error:
         raise MasteryError(
             f"cannot write {file}: {error.strerror or error}",

@@ -4,11 +4,9 @@ import errno
 import logging
 import socket
 
-from pydantic import SecretStr
-
 from app.errors import MasteryError
 from app.settings import Settings
-from app.web.auth import require_token_for
+from app.web.security.binding import require_login_for
 
 __all__ = ["AddressUnusable", "PortInUse", "address_text", "listen", "url_of"]
 
@@ -31,22 +29,22 @@ class AddressUnusable(MasteryError):
     """The web server cannot listen on this address."""
 
 
-def listen(settings: Settings, token: SecretStr | None) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
     """Listen where the settings say; without a port in them, on the default one or the next free one.
 
-    Raises PortInUse, AddressUnusable or WebTokenMissing.
+    Raises PortInUse, AddressUnusable, LoginMissing, UsersFileUnusable or WebTokenUnusable.
     """
     first = settings.web_port
     chosen = "web_port" in settings.model_fields_set
     for port in () if chosen else range(first, first + _NEAR):
         try:
-            listener = _listen(settings.web_host, port, token)
+            listener = _listen(settings, port)
         except PortInUse:
             continue
         if port != first:
             log.warning("port %d is in use, so the web server takes %d", first, port)
         return listener
-    return _listen(settings.web_host, first, token)
+    return _listen(settings, first)
 
 
 def address_text(host: str, port: int) -> str:
@@ -60,12 +58,13 @@ def url_of(listener: socket.socket) -> str:
     return f"http://{address_text(socket.gethostname() if host in _EVERY_ADDRESS else host, port)}"
 
 
-def _listen(host: str, port: int, token: SecretStr | None) -> socket.socket:
+def _listen(settings: Settings, port: int) -> socket.socket:
+    host = settings.web_host
     try:
         family, _, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        require_token_for(host, str(address[0]), token)
+        require_login_for(host, str(address[0]), settings)
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:

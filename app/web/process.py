@@ -23,7 +23,6 @@ from app.definitions.lookup import DefinitionCounts
 from app.schemas.known import SchemaCatalogue
 from app.settings import Settings
 from app.stream.progress import Progress
-from app.web.auth import read_token
 from app.web.listen import address_text, listen, url_of
 from app.web.report import Group, KnownSchemas, Stop, WebStart, WorkerReport
 
@@ -115,12 +114,12 @@ class WebProcess:
     def start(self) -> None:
         """Listen, and have the process started. Requests wait until it answers, a second or so.
 
-        Taken, the default port means the next free one. Raises PortInUse, AddressUnusable, WebTokenMissing or
-        WebTokenUnusable.
+        Taken, the default port means the next free one. Raises PortInUse, AddressUnusable, LoginMissing,
+        UsersFileUnusable or WebTokenUnusable.
         """
         if self._thread is not None:
             raise RuntimeError("the web process is started already")
-        self._listener = listen(self._settings, read_token(self._settings))
+        self._listener = listen(self._settings)
         self._stopping.clear()
         # A daemon: a worker that ends without stop() must not hang on it.
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)

@@ -2,7 +2,7 @@ import stat
 
 import pytest
 
-from app.web.auth import token_in
+from app.web.security.tokens import token_in
 
 
 def test_makes_a_token_once(mastery, tmp_path):

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 import uvicorn
 
 from app.web.application import build_application
-from app.web.auth import read_token
 from app.web.listen import listen, url_of
 from app.web.site import Site
 from tests.support.waiting import wait_until
@@ -18,7 +17,7 @@ __all__ = ["served"]
 @contextmanager
 def served(site: Site) -> Iterator[str]:
     """Serve it where its settings say, and give the address."""
-    listener = listen(site.settings, read_token(site.settings))
+    listener = listen(site.settings)
     server = uvicorn.Server(
         uvicorn.Config(
             build_application(site), loop="asyncio", lifespan="off", log_config=None, log_level="warning"

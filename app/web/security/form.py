@@ -12,12 +12,13 @@ __all__ = ["check_form", "check_origin", "hosts_of", "is_open", "limited"]
 
 _MOST_PATH: Final = 8_192
 _MOST_HEADERS: Final = 49_152
-_MOST_BODY: Final = 1_048_576
+#: More than the registry takes of a schema, which it says in its own words.
+_MOST_BODY: Final = 4_194_304
 
 #: No login is asked for these: health tells phases and offsets, static files are the same for everybody.
 _OPEN: Final = ("/health/", "/static/")
-#: Its look-up of a schema is a POST, and all other writes are refused in the registry's own words.
-_POSTS: Final = "/registry/"
+#: Its look-up of a schema is a POST, and it refuses what would change something in its own words.
+_OWN_WORDS: Final = "/registry/"
 
 
 class _MethodRefused(Problem):
@@ -51,7 +52,7 @@ def check_form(scope: Scope, headers: Headers) -> None:
         raise _AddressTooLong(f"An address may have {_MOST_PATH} characters.")
     if sum(len(name) + len(value) for name, value in scope["headers"]) > _MOST_HEADERS:
         raise _HeadersTooLarge(f"Headers may have {_MOST_HEADERS} bytes.")
-    if scope["method"] not in {"GET", "HEAD"} and not scope["path"].startswith(_POSTS):
+    if scope["method"] not in {"GET", "HEAD"} and not scope["path"].startswith(_OWN_WORDS):
         raise _MethodRefused("Nothing can be changed here.", headers={"Allow": "GET, HEAD"})
     length = headers.get("content-length", "0")
     if not length.isascii() or not length.isdigit() or int(length[:20]) > _MOST_BODY:

@@ -20,7 +20,6 @@ from app.web.security.cluster import (
     PEER_HEADERS,
     VIEWER_HEADER,
     ClusterIdentity,
-    is_loopback,
 )
 from app.web.security.form import check_form, check_origin, hosts_of, is_open, limited
 from app.web.security.headers import with_headers
@@ -41,39 +40,34 @@ _WRONG_RATE, _WRONG_BURST = 0.5, 10.0
 Refuse = Callable[[Scope, Problem], Response]
 
 
-def cluster_identity(settings: Settings, address: str) -> ClusterIdentity:
-    """Return how workers know each other where the web server listens on `address`.
-
-    Raises UsersFileUnusable or WebTokenUnusable.
-    """
-    return ClusterIdentity(
-        read_cluster_token(settings),
-        open_loopback=is_loopback(address) and not Logins(settings).configured,
-    )
+def cluster_identity(settings: Settings) -> ClusterIdentity:
+    """Return how workers know each other. Raises UsersFileUnusable or WebTokenUnusable."""
+    # Without a login, the web server listens on loopback alone: `require_login_for` sees to it.
+    return ClusterIdentity(read_cluster_token(settings), open_loopback=not Logins(settings).configured)
 
 
-def guard(app: ASGIApp, settings: Settings, address: str, *, refuse: Refuse = refusal) -> "Guard":
-    """Return `app` behind logins and limits, for a web server that listens on `address`.
+def guard(app: ASGIApp, settings: Settings, *, refuse: Refuse = refusal) -> "Guard":
+    """Return `app` behind logins and limits.
 
     Everything the server answers belongs below it. What passes has a Viewer in `request.state.viewer`, and in
     `request.state.local` whether another worker asks for this one's part alone. `refuse` makes the answers to
     what does not pass. Raises UsersFileUnusable or WebTokenUnusable.
     """
-    return Guard(app, settings, address, refuse)
+    return Guard(app, settings, refuse)
 
 
 class Guard:
     """ASGI middleware; see `guard`. It buffers nothing: streams pass as they are."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, address: str, refuse: Refuse = refusal) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, refuse: Refuse = refusal) -> None:
         self._app = app
         self._refuse = refuse
         self._logins = Logins(settings)
-        self._cluster = cluster_identity(settings, address)
+        self._cluster = cluster_identity(settings)
         self._rate = Buckets(settings.web_rate_limit, settings.web_rate_limit * _BURST)
         self._wrong = Buckets(_WRONG_RATE, _WRONG_BURST)
         advertised = urlsplit(settings.web_advertised_url or "").hostname
-        self._hosts = hosts_of([address, *([advertised] if advertised else [])])
+        self._hosts = hosts_of([settings.web_host, *([advertised] if advertised else [])])
         if not self._cluster.usable:
             log.warning(
                 "other workers cannot ask this one: give all of them one token by MASTERY_CLUSTER_TOKEN_FILE"
