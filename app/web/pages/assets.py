@@ -2,6 +2,7 @@
 
 from hashlib import blake2b
 from importlib.resources import files
+from pathlib import PurePath
 from typing import Final, NamedTuple
 
 from starlette.requests import Request
@@ -11,9 +12,10 @@ from starlette.routing import Route
 __all__ = ["Asset", "Assets"]
 
 _TYPES: Final = {
-    "app.js": "text/javascript; charset=utf-8",
-    "icon.svg": "image/svg+xml",
-    "style.css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    "charts.css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".css": "text/css; charset=utf-8",
 }
 
 
@@ -29,11 +31,13 @@ class Assets:
     """All of them, and their route."""
 
     def __init__(self) -> None:
-        folder = files("app.web.pages") / "static"
         self._held = {}
-        for name, media_type in _TYPES.items():
-            content = (folder / name).read_bytes()
-            self._held[name] = Asset(content, media_type, blake2b(content, digest_size=6).hexdigest())
+        for file in (files("app.web.pages") / "static").iterdir():
+            media_type = _TYPES.get(PurePath(file.name).suffix)
+            if media_type is not None:
+                content = file.read_bytes()
+                tag = blake2b(content, digest_size=6).hexdigest()
+                self._held[file.name] = Asset(content, media_type, tag)
 
     def url(self, name: str) -> str:
         """Address of a file, with its content's hash."""

@@ -1,3 +1,119 @@
-// What pages can do besides being read: all of it is a comfort, nothing depends on it.
+// What pages can do besides being read. Nothing depends on it: without it they are complete.
 "use strict";
-document.documentElement.classList.add("js");
+(() => {
+  const root = document.documentElement;
+  root.classList.add("js");
+
+  const stored = () => {
+    try { return localStorage.getItem("theme"); } catch { return null; }
+  };
+  const isDark = () =>
+    (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  if (["dark", "light"].includes(stored())) root.dataset.theme = stored();
+
+  const labelToggle = (button) => {
+    button.setAttribute("aria-label", isDark() ? "Use light colours" : "Use dark colours");
+  };
+  const toggleTheme = (button) => {
+    root.dataset.theme = isDark() ? "light" : "dark";
+    try { localStorage.setItem("theme", root.dataset.theme); } catch { /* kept for this page alone */ }
+    labelToggle(button);
+  };
+
+  const copy = async (button) => {
+    const text = button.dataset.copy;
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // Without a secure context there is no clipboard: the old way.
+      const area = document.createElement("textarea");
+      area.value = text;
+      area.className = "sr";
+      document.body.append(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+      button.focus();
+    }
+    const label = button.dataset.label || button.getAttribute("aria-label");
+    button.dataset.label = label;
+    button.classList.add("copied");
+    button.setAttribute("aria-label", "Copied");
+    setTimeout(() => {
+      button.classList.remove("copied");
+      button.setAttribute("aria-label", label);
+    }, 1500);
+  };
+
+  const ago = (seconds) => {
+    if (seconds < 1.5) return "just now";
+    for (const [length, unit] of [[86400, "d"], [3600, "h"], [60, "min"]]) {
+      if (seconds >= 2 * length || (unit !== "d" && seconds >= length)) return `${Math.round(seconds / length)} ${unit} ago`;
+    }
+    return `${Math.round(seconds)} s ago`;
+  };
+  const tellTimes = () => {
+    for (const time of document.querySelectorAll("time[data-since]")) {
+      time.textContent = ago((Date.now() - Date.parse(time.dateTime)) / 1000);
+    }
+  };
+
+  // Changes as they come. The server may drop a slow reader; EventSource comes back by itself.
+  const listen = (onChange) => {
+    const source = new EventSource("/api/events");
+    source.addEventListener("change", (message) => {
+      try { onChange(JSON.parse(message.data)); } catch { /* not a change that this page knows */ }
+    });
+    addEventListener("pagehide", () => source.close());
+  };
+
+  const number = (value) => String(Math.round(value * 100) / 100);
+  const link = (text, address) => {
+    const element = document.createElement("a");
+    element.textContent = text;
+    element.href = address;
+    return element;
+  };
+  const showChange = (body, change) => {
+    const line = document.getElementById("change-line").content.firstElementChild.cloneNode(true);
+    const account = `?account=${encodeURIComponent(change.root_account_uuid)}`;
+    const time = line.querySelector("time");
+    const at = new Date(change.changed_at * 1000);
+    time.dateTime = at.toISOString();
+    time.title = at.toUTCString();
+    time.textContent = ago((Date.now() - at) / 1000);
+    const student = link(change.user_name || change.user_uuid, `/users/${encodeURIComponent(change.user_uuid)}${account}`);
+    student.title = change.user_uuid;
+    line.querySelector("[data-student]").append(student);
+    line.querySelector("[data-outcome]").append(
+      link(change.outcome_title || `Outcome ${change.learning_outcome_id}`,
+        `/outcomes/${encodeURIComponent(change.learning_outcome_id)}${account}`));
+    line.querySelector("[data-score]").textContent = change.score === null ? "No evidence"
+      : `${number(change.score)}, ${change.mastery ? "mastered" : "not mastered"}`;
+    body.prepend(line);
+    while (body.rows.length > 12) body.lastElementChild.remove();
+  };
+
+  const start = () => {
+    for (const button of document.querySelectorAll("[data-theme-toggle]")) labelToggle(button);
+    document.addEventListener("click", (event) => {
+      const button = event.target.closest("button");
+      if (!button) return;
+      if (button.dataset.copy !== undefined) copy(button);
+      if (button.dataset.themeToggle !== undefined) toggleTheme(button);
+    });
+    setInterval(tellTimes, 15000);
+    addEventListener("beforeprint", () => {
+      for (const details of document.querySelectorAll(".standing")) details.open = true;
+    });
+    const changes = document.getElementById("changes");
+    if (changes) listen((change) => showChange(changes, change));
+    const student = document.body.dataset.student;
+    const notice = document.getElementById("changed");
+    if (student && notice) {
+      listen((change) => { if (change.user_uuid === student) notice.hidden = false; });
+    }
+  };
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+  else start();
+})();
