@@ -88,7 +88,7 @@ def _print(stored: StoredRow, explanation: Explanation, before: StoredRow | None
     names = [f"course {one.course_id}" if one.course_id else "all courses" for one in scores]
     width = max(map(len, names))
     for name, one in zip(names, scores, strict=True):
-        if one is explanation.whole and len(scores) == 2 and one[2:] == scores[0][2:]:
+        if one is explanation.whole and len(scores) == 2 and one.is_like(scores[0]):
             click.echo(f"  {name:{width}}  the same{_rating_text(row)}")
             break
         rating = _rating_text(row) if one is explanation.whole else ""
@@ -174,6 +174,7 @@ def _result_json(one: ExplainedResult) -> dict[str, Any]:
         "possible": held.possible,
         "percent": held.percent,
         "value": one.value,
+        "weight": one.weight,
         "counts": one.why_not is None,
         "why_not": one.why_not,
         "updated_at": time_text(version.updated_at) if version.updated else None,

@@ -24,7 +24,7 @@ __all__ = ["FORMAT", "DefinitionStore", "OutcomeRow", "ProficiencyRow", "changed
 
 #: Number of the layout of the tables, and of what `app.mastery.definition` reads out of an event: with
 #: another number, all is read from the topics again, which takes seconds.
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 _SCHEMA: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from math import isfinite
+from re import fullmatch
 from typing import Any
 
 import msgspec
@@ -104,7 +105,9 @@ def read_proficiency(record: Mapping[str, Any]) -> ProficiencyDefinition:
         and context_id == local_id(root_account_id, root_account_id),
         course_id=context_id if body["context_type"] == "Course" else None,
         levels=tuple(
-            ProficiencyLevel(rating["points"], rating["description"], rating["mastery"])
+            ProficiencyLevel(
+                rating["points"], rating["description"], rating["mastery"], _color(rating.get("color"))
+            )
             for rating in body["outcome_proficiency_ratings"]
             if rating["workflow_state"] != "deleted" and isfinite(rating["points"])
         ),
@@ -132,6 +135,11 @@ def _after(before: ScaleInForce | None, proficiency: ProficiencyDefinition) -> S
     if before is None:
         return ScaleInForce(proficiency if proficiency.active else None, time)
     return ScaleInForce(proficiency if proficiency.active else before.proficiency, max(before.time, time))
+
+
+def _color(text: str | None) -> str | None:
+    """The colour if it is one: it ends up in pages."""
+    return text.lower() if text and fullmatch("[0-9a-fA-F]{6}", text) else None
 
 
 def _finite(number: float | None) -> float | None:

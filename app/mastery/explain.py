@@ -1,14 +1,16 @@
 """Why a row's numbers are what they are, for a person: what each result is worth, and the formula in words.
 
 Everything comes from the row and its results. Of scales that courses have of their own, a row keeps only what
-they made of the results: then there is a score without its formula.
+they made of the results: then there is a score without its formula, unless the outcome's definition is given.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from math import fsum
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from app.mastery.methods import Method, in_order_of_time, score, worth
+from app.mastery.methods import Method, in_order_of_time, score, weights, worth
+from app.mastery.resolve import Definition
 from app.mastery.results import Results
 from app.mastery.row import Row
 from app.mastery.snapshot import ResultSnapshot
@@ -20,10 +22,15 @@ _MOST: Final = 6
 
 
 class ExplainedResult(NamedTuple):
-    """One result: what it is worth, None where nothing tells; and why it does not count, if so."""
+    """One result: what it is worth, None where nothing tells; and why it does not count, if so.
+
+    `weight` is the share of its value in the score, 0 to 1: the values times their weights add up to the
+    score before it is rounded. None where nothing tells, or there is no score; None for what does not count.
+    """
 
     snapshot: ResultSnapshot
     value: float | None
+    weight: float | None
     why_not: str | None
 
 
@@ -37,25 +44,36 @@ class ExplainedScore(NamedTuple):
     results_count: int
     last_assessed_at: int | None
     formula: str
+    results: Sequence[ExplainedResult]
+    """Those of the course, in order of their time."""
+
+    def is_like(self, other: "ExplainedScore") -> bool:
+        """Whether both say the same, whatever course they are of."""
+        return self[2:7] == other[2:7]
 
 
 class Explanation(NamedTuple):
-    """Courses first, as Canvas shows them; the score over all courses; the results in order of their time."""
+    """Courses first, as Canvas shows them; the score over all courses; the results in order of their time.
+
+    The results tell their value and weight in the score of their course; those of no course, over all.
+    """
 
     courses: Sequence[ExplainedScore]
     whole: ExplainedScore
     results: Sequence[ExplainedResult]
 
 
-def explain(results: Results, row: Row) -> Explanation:
-    """Explain a row by the results that it was made from."""
+def explain(results: Results, row: Row, definition: Definition | None = None) -> Explanation:
+    """Explain a row by the results that it was made from.
+
+    `definition` is what is known of the outcome now. It tells of the scales of courses; where it makes
+    another score than the row has, it is not the one that the row was made with, and is not used.
+    """
     snapshots = results.snapshots
-    values: dict[int, float | None] = {}
     courses = []
     for course in row.courses:
         here = [one for one in snapshots if one.course_id == course.course_id]
-        told = _told(here, course.score, row)
-        values |= told.values
+        told = _told(here, course.score, _bases(row, definition, course.course_id))
         courses.append(
             ExplainedScore(
                 course.course_id,
@@ -65,16 +83,22 @@ def explain(results: Results, row: Row) -> Explanation:
                 course.results_count,
                 course.last_assessed_at,
                 told.formula,
+                told.results,
             )
         )
-    told = _told(snapshots, row.score, row)
-    values = told.values | values
+    told = _told(snapshots, row.score, _bases(row, definition, None))
     whole = ExplainedScore(
-        None, None, row.score, row.mastery, row.results_count, row.last_assessed_at, told.formula
+        None,
+        None,
+        row.score,
+        row.mastery,
+        row.results_count,
+        row.last_assessed_at,
+        told.formula,
+        told.results,
     )
-    explained = [ExplainedResult(one, values.get(id(one)), _why_not(one)) for one in snapshots]
-    explained.sort(key=lambda one: (one.snapshot.assessed_at or 0) // 1000)
-    return Explanation(courses, whole, explained)
+    of_courses = {id(one.snapshot): one for course in courses for one in course.results}
+    return Explanation(courses, whole, [of_courses.get(id(one.snapshot), one) for one in whole.results])
 
 
 def number_text(number: float) -> str:
@@ -82,29 +106,83 @@ def number_text(number: float) -> str:
     return f"{round(number, 4):.10g}"
 
 
+class _Basis(NamedTuple):
+    """What a score may have been computed with."""
+
+    method: Method
+    n: int | None
+    points: float
+    mastery_points: float
+
+    def score(self, counting: Sequence[ResultSnapshot]) -> float | None:
+        """The score of results that count."""
+        return score(counting, self.method, self.n, points=self.points, mastery_points=self.mastery_points)
+
+
 class _Told(NamedTuple):
     formula: str
-    values: dict[int, float | None]
-    """What each result that counts is worth, by `id` of its snapshot."""
+    results: list[ExplainedResult]
 
 
-def _told(snapshots: Sequence[ResultSnapshot], known: float | None, row: Row) -> _Told:
+def _bases(row: Row, definition: Definition | None, course_id: str | None) -> list[_Basis]:
+    """What the score of a course may have been computed with, the likeliest first."""
+    bases = []
+    if (
+        row.calculation_method is not None
+        and row.points_possible is not None
+        and row.mastery_points is not None
+    ):
+        bases.append(
+            _Basis(
+                Method(row.calculation_method), row.calculation_int, row.points_possible, row.mastery_points
+            )
+        )
+    basis = None if definition is None else definition.of_course(course_id)
+    if basis is not None:
+        scale = basis.scale
+        bases.append(_Basis(basis.method, basis.n, scale.points_possible, scale.mastery_points))
+    return bases
+
+
+def _told(snapshots: Sequence[ResultSnapshot], known: float | None, bases: Sequence[_Basis]) -> _Told:
     counting = [one for one in snapshots if one.counts]
     if not counting:
-        return _Told("no result counts", {})
-    if row.calculation_method is None or row.points_possible is None or row.mastery_points is None:
-        return _Told("no score, as no event has told of the outcome", {})
-    method, n = Method(row.calculation_method), row.calculation_int
-    points, mastery_points = row.points_possible, row.mastery_points
-    if score(counting, method, n, points=points, mastery_points=mastery_points) != known:
-        return _Told("computed on a mastery scale of its own, which the row does not keep", {})
-    worths = worth(counting, method, points)
+        return _Told("no result counts", _explained(snapshots))
+    if not bases:
+        return _Told("no score, as no event has told of the outcome", _explained(snapshots))
+    basis = next((one for one in bases if one.score(counting) == known), None)
+    if basis is None:
+        words = "computed on a mastery scale of its own, which the row does not keep"
+        return _Told(words, _explained(snapshots))
+    worths = worth(counting, basis.method, basis.points)
     values = {id(one): value for one, value in zip(counting, worths, strict=True)}
     numbers = in_order_of_time(counting, worths)
     if not numbers:
-        return _Told("no score: no result that counts can be given a value", values)
-    words = _WORDS[method](numbers, n or 0, mastery_points)
-    return _Told(words if known is None else f"{words} = {number_text(known)}", values)
+        words = "no score: no result that counts can be given a value"
+        return _Told(words, _explained(snapshots, values))
+    words = _WORDS[basis.method](numbers, basis.n or 0, basis.mastery_points)
+    if known is None:
+        return _Told(words, _explained(snapshots, values))
+    shares: dict[int, float] = dict.fromkeys(values, 0.0)
+    valued = [None if value is None else one for one, value in zip(counting, worths, strict=True)]
+    weighed = weights(numbers, basis.method, basis.n, basis.mastery_points) or ()
+    shares |= {
+        id(one): weight for one, weight in zip(in_order_of_time(counting, valued), weighed, strict=True)
+    }
+    return _Told(f"{words} = {number_text(known)}", _explained(snapshots, values, shares))
+
+
+def _explained(
+    snapshots: Sequence[ResultSnapshot],
+    values: Mapping[int, float | None] = MappingProxyType({}),
+    shares: Mapping[int, float] = MappingProxyType({}),
+) -> list[ExplainedResult]:
+    """The results in order of time, with values and weights by `id` of the snapshot."""
+    explained = [
+        ExplainedResult(one, values.get(id(one)), shares.get(id(one)), _why_not(one)) for one in snapshots
+    ]
+    explained.sort(key=lambda one: (one.snapshot.assessed_at or 0) // 1000)
+    return explained
 
 
 def _why_not(snapshot: ResultSnapshot) -> str | None:

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from math import fsum, isfinite
-from typing import Final
+from typing import Final, TypeVar
 
 from app.mastery.rounding import round_to_cents
 from app.mastery.snapshot import ResultSnapshot
 from app.mastery.value import values, weighted_values
 
-__all__ = ["DEFAULT_N", "VALID_N", "Method", "in_order_of_time", "score", "worth"]
+__all__ = ["DEFAULT_N", "VALID_N", "Method", "in_order_of_time", "score", "weights", "worth"]
+
+_Value = TypeVar("_Value")
 
 
 class Method(StrEnum):
@@ -73,7 +75,7 @@ def worth(results: Sequence[ResultSnapshot], method: Method, points: float) -> l
     return values(results, points) if method in _EACH_BY_ITSELF else weighted_values(results, points)
 
 
-def in_order_of_time(results: Sequence[ResultSnapshot], numbers: Sequence[float | None]) -> list[float]:
+def in_order_of_time(results: Sequence[ResultSnapshot], numbers: Sequence[_Value | None]) -> list[_Value]:
     """The values, the latest last. Times count by whole seconds; within one, the order of ids stands.
 
     A result of no value is left out: Canvas fails on it.
@@ -85,8 +87,19 @@ def in_order_of_time(results: Sequence[ResultSnapshot], numbers: Sequence[float 
     return [known[place] for place in sorted(range(len(known)), key=seconds.__getitem__)]
 
 
-def _known(numbers: Sequence[float | None]) -> list[float]:
+def _known(numbers: Sequence[_Value | None]) -> list[_Value]:
     return [number for number in numbers if number is not None]
+
+
+def weights(
+    numbers: Sequence[float], method: Method, n: int | None, mastery_points: float
+) -> list[float] | None:
+    """How much each of the values weighs in the score that `score` makes of them; in order of time, both.
+
+    The sum of value * weight is the score before it is rounded. Of several highest values the first has all
+    the weight. None where the method makes no score of them.
+    """
+    return _WEIGHTS[method](numbers, n or 0, mastery_points)
 
 
 # One formula for each method: of the values, the latest last, at least one; the number n; the mastery points.
@@ -138,4 +151,49 @@ _FORMULAS: Final[Mapping[Method, Callable[[Sequence[float], int, float], float |
     Method.DECAYING_AVERAGE: _decaying_average,
     Method.WEIGHTED_AVERAGE: _decaying_average,
     Method.STANDARD_DECAYING_AVERAGE: _standard_decaying_average,
+}
+
+
+# The weights that make the same of each value by itself.
+
+
+def _highest_weighs(numbers: Sequence[float], _n: int, _mastery_points: float) -> list[float]:
+    return _all_at(numbers.index(max(numbers)), len(numbers))
+
+
+def _latest_weighs(numbers: Sequence[float], _n: int, _mastery_points: float) -> list[float]:
+    return _all_at(len(numbers) - 1, len(numbers))
+
+
+def _all_weigh_alike(numbers: Sequence[float], _n: int, _mastery_points: float) -> list[float]:
+    return [1 / len(numbers)] * len(numbers)
+
+
+def _reaching_weigh(numbers: Sequence[float], n: int, mastery_points: float) -> list[float] | None:
+    reach = [number >= mastery_points for number in numbers]
+    return [one / sum(reach) for one in reach] if any(reach) and sum(reach) >= n else None
+
+
+def _latest_weighs_n(numbers: Sequence[float], n: int, _mastery_points: float) -> list[float]:
+    earlier = len(numbers) - 1
+    return [0.01 * (100 - n) / earlier] * earlier + [0.01 * n] if earlier else [1.0]
+
+
+def _each_weighs_n(numbers: Sequence[float], n: int, _mastery_points: float) -> list[float]:
+    later, rest = len(numbers) - 1, 0.01 * (100 - n)
+    return [rest**later, *(0.01 * n * rest**place for place in reversed(range(later)))]
+
+
+def _all_at(place: int, places: int) -> list[float]:
+    return [float(one == place) for one in range(places)]
+
+
+_WEIGHTS: Final[Mapping[Method, Callable[[Sequence[float], int, float], list[float] | None]]] = {
+    Method.HIGHEST: _highest_weighs,
+    Method.LATEST: _latest_weighs,
+    Method.AVERAGE: _all_weigh_alike,
+    Method.N_MASTERY: _reaching_weigh,
+    Method.DECAYING_AVERAGE: _latest_weighs_n,
+    Method.WEIGHTED_AVERAGE: _latest_weighs_n,
+    Method.STANDARD_DECAYING_AVERAGE: _each_weighs_n,
 }

@@ -16,11 +16,15 @@ class Level(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class ProficiencyLevel(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A level of a proficiency. `mastery` is true on the one from which on an outcome is mastered."""
+    """A level of a proficiency. `mastery` is true on the one from which on an outcome is mastered.
+
+    `color` (six hexadecimal digits) is for those who show it: no score, and no version, depends on it.
+    """
 
     points: float
     description: str | None
     mastery: bool
+    color: str | None = None
 
 
 class Scale(msgspec.Struct, frozen=True, array_like=True, gc=False):

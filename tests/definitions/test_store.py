@@ -74,7 +74,7 @@ def test_the_layout_of_rows_has_a_number_of_its_own(filled):
         [(outcome_bytes,)] = db.execute("SELECT definition FROM outcomes")
         [(scale_bytes,)] = db.execute("SELECT definition FROM proficiencies")
     db.close()
-    assert store_module.FORMAT == 1
+    assert store_module.FORMAT == 2
     assert outcome_bytes.hex() == (
         "9aac6163636f756e742d75756964a137c3ae57726974657320636c6561726c79a96e5f6d61737465727903cb400800000000"
         "0000cb40140000000000009292cb4014000000000000a44869676892cb3fe0000000000000c094c200cf0000019cad8fac00"

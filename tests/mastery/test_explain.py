@@ -6,7 +6,18 @@ from hypothesis import given, settings
 
 from app.mastery.explain import explain, number_text
 from app.mastery.methods import Method
-from tests.mastery.events import HISTORIES, at, only_row, outcome, result, results_of, rows_of
+from app.mastery.rules import AccountRules
+from tests.mastery.events import (
+    HISTORIES,
+    at,
+    definition_of,
+    only_row,
+    outcome,
+    proficiency,
+    result,
+    results_of,
+    rows_of,
+)
 
 DAY = 86_400
 
@@ -62,6 +73,66 @@ def test_formulas(method, n, points, formula):
     assert [course.formula for course in told.courses] == [formula]
 
 
+@pytest.mark.parametrize(
+    ("method", "n", "points", "weights"),
+    [
+        ("highest", None, (3.0, 4.5, 4.5), (0, 1, 0)),
+        ("latest", None, (3.0, 2.0), (0, 1)),
+        ("average", None, (1.0, 2.0, 3.0, 3.0), (0.25,) * 4),
+        ("n_mastery", 2, (4.0, 1.0, 3.0), (0.5, 0, 0.5)),
+        ("n_mastery", 2, (4.0, 1.0), (None, None)),
+        ("decaying_average", 65, (4.0,), (1,)),
+        ("decaying_average", 65, (3.0, 2.0, 5.0), (0.175, 0.175, 0.65)),
+        ("standard_decaying_average", 65, (4.0,), (1,)),
+        ("standard_decaying_average", 65, (2.0, 3.0, 4.0), (0.1225, 0.2275, 0.65)),
+    ],
+)
+def test_weights(method, n, points, weights):
+    told = explained(outcome(method, n), *graded(*points))
+    assert [one.weight for one in told.results] == pytest.approx(list(weights))
+
+
+def test_what_does_not_count_has_no_weight_and_what_has_no_value_none_in_the_score():
+    told = explained(
+        outcome("average"),
+        result(id="11", assessed_at=at(DAY)),
+        result(id="5", workflow_state="deleted", assessed_at=at(DAY * 2)),
+        result(
+            id="6",
+            artifact_type="Quizzes::QuizSubmission",
+            artifact_id="9",
+            associated_asset_type="Quizzes::Quiz",
+            percent=None,
+            assessed_at=at(DAY * 3),
+        ),
+    )
+    assert [(one.snapshot.id, one.value, one.weight) for one in told.results] == [
+        ("11", 3.0, 1.0),
+        ("5", None, None),
+        ("6", None, 0.0),
+    ]
+
+
+def test_the_definition_tells_of_scales_of_courses():
+    scale = proficiency((8.0, "top", True), context_type="Course", context_id="565")
+    rules = AccountRules(account_level_scales=True)
+    events = [
+        outcome("latest"),
+        scale,
+        *graded(3.0, 4.0),
+        result(id="9", result_context_id="99", assessed_at=at(0), percent=0.5),
+    ]
+    (results,) = results_of(events).values()
+    row = only_row(events, rules)
+    assert explain(results, row).courses[1].formula.startswith("computed on a mastery scale of its own")
+    told = explain(results, row, definition_of(events[0], rules, scale))
+    assert told.courses[1].formula == "the latest of 4.8, 6.4 = 6.4"
+    assert [(one.value, one.weight) for one in told.courses[1].results] == [
+        (pytest.approx(4.8), 0.0),
+        (pytest.approx(6.4), 1.0),
+    ]
+
+
 def test_each_result_tells_what_it_is_worth_or_why_it_does_not_count():
     told = explained(
         outcome("highest"),
@@ -111,8 +182,15 @@ def test_every_history_is_explained_by_its_own_numbers(history):
                 published.mastery,
                 published.results_count,
             )
+            weighed = [held for held in one.results if held.weight is not None]
             if one.score is not None and "scale" not in one.formula:
                 assert one.formula.endswith(f" = {number_text(one.score)}")
+                exact = sum(held.weight * held.value for held in weighed if held.value is not None)
+                assert exact == pytest.approx(one.score, abs=0.005 + 1e-9)
+                assert sum(held.weight for held in weighed) == pytest.approx(1)
+                assert len(weighed) == one.results_count
+            else:
+                assert not weighed
         if row.calculation_method == Method.HIGHEST and row.score is not None:
             values = [one.value for one in told.results if one.value is not None]
             assert abs(max(values) - row.score) <= 0.0051 or re.search("scale", told.whole.formula)
