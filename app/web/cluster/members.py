@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from app.partitioner import partition_of
+from app.web.report import Group
 
-__all__ = ["Member", "Membership"]
+__all__ = ["Member", "Membership", "membership_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +50,9 @@ class Membership:
         """
         partition = partition_of(f"{account}:{user_uuid}".encode(), count)
         return next((one for one in [self.me, *self.others] if partition in one.partitions), None)
+
+
+def membership_of(group: Group, topic: str) -> Membership:
+    """Return who owns which partitions of `topic`, as the last assignment told the worker."""
+    held = {url: topics.get(topic, ()) for url, topics in group.distribution.items()}
+    return Membership(group.url, held)

@@ -1,6 +1,6 @@
 """Asking another worker for its part of an answer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import httpx
@@ -14,6 +14,9 @@ __all__ = ["PEER_TIMEOUT", "PeerRefused", "PeerSilent", "Peers"]
 
 #: Seconds after which an answer goes out without a worker's part.
 PEER_TIMEOUT: Final = 2.0
+
+#: Seconds. A stream without changes has a comment every 15 s.
+_SILENT_STREAM: Final = 40.0
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -48,6 +51,29 @@ class Peers:
     async def close(self) -> None:
         """End the connections."""
         await self._client.aclose()
+
+    async def follow(self, member: Member, path: str, viewer: Viewer, model: type[M]) -> AsyncIterator[M]:
+        """Yield what another worker sends as server-sent events, for as long as it does.
+
+        Raises PeerSilent, PeerRefused or a Problem when there is no stream, PeerSilent when it breaks off.
+        """
+        try:
+            async with self._client.stream(
+                "GET",
+                f"{member.url.rstrip('/')}{path}",
+                headers=dict(self._headers(viewer)),
+                timeout=httpx.Timeout(PEER_TIMEOUT, read=_SILENT_STREAM),
+            ) as response:
+                if response.status_code != httpx.codes.OK:
+                    await response.aread()
+                    raise _problem(response)
+                async for line in response.aiter_lines():
+                    if line.startswith("data:"):
+                        yield model.model_validate_json(line.removeprefix("data:"))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise PeerSilent(_reason(error)) from None
+        except ValidationError:
+            raise PeerSilent("it answers in another form: is it of another version?") from None
 
     async def get(
         self, member: Member, path: str, parameters: Mapping[str, Any], viewer: Viewer, model: type[M]
