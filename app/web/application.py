@@ -1,18 +1,21 @@
 """The routes of the web process, put together."""
 
-from typing import Any
-
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 from starlette.types import ASGIApp
 
-from app import __version__
+from app.web.answers import Answers
+from app.web.failures import Failures, problem_handlers
 from app.web.health import health_routes
 from app.web.metrics import metrics_route
+from app.web.pages.rendering import Pages
+from app.web.pages.routes import page_routes
+from app.web.problems import NotReady, Unauthorized
 from app.web.registry import registry_app
 from app.web.security.guard import guard
+from app.web.security.viewer import Viewer
 from app.web.site import Site
 
 __all__ = ["build_application"]
@@ -20,20 +23,35 @@ __all__ = ["build_application"]
 
 def build_application(site: Site) -> ASGIApp:
     """Return what answers all requests. Raises WebTokenUnusable or UsersFileUnusable."""
-    health = Mount("/health", routes=health_routes(site.progress))
+    pages = _pages(site)
     routes = [
-        Route("/", _index, methods=["GET"]),
+        Mount("/health", routes=health_routes(site.progress)),
         metrics_route(site.progress, site.expected, site.numbers, lambda: site.worker_pid or "self"),
         Mount("/registry", app=registry_app(lambda: site.schemas)),
+        *page_routes(pages),
     ]
+    app = Starlette(
+        routes=routes,
+        exception_handlers=problem_handlers(pages.problem),
+        middleware=[Middleware(Failures, page=pages.problem)],
+    )
     # Above all of it, paths that do not exist included.
-    return guard(Starlette(routes=[health, *routes]), site.settings)
+    return guard(app, site.settings)
 
 
-async def _index(_: Request) -> Response:
-    body: dict[str, Any] = {
-        "name": "mastery-stream",
-        "version": __version__,
-        "paths": ["/health/live", "/health/ready", "/metrics", "/registry/subjects"],
-    }
-    return JSONResponse(body)
+def _pages(site: Site) -> Pages:
+    def answers(_: Request) -> Answers:
+        if site.answers is None:
+            raise NotReady(
+                "the worker has just started", hint="ask again in a moment", headers={"Retry-After": "2"}
+            )
+        return site.answers
+
+    return Pages(answers, _viewer)
+
+
+def _viewer(request: Request) -> Viewer:
+    viewer = getattr(request.state, "viewer", None)
+    if not isinstance(viewer, Viewer):
+        raise Unauthorized("nobody has logged in")
+    return viewer

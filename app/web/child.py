@@ -99,6 +99,7 @@ def _listen_to_worker(pipe: Connection, reports: Reports, site: Site, server: uv
                 site.schemas = SchemaCatalogue(schemas, reload_from(site.settings, load_contract()))
             case _:
                 reports.take(told)
+                site.take(told)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from app.schemas.known import SchemaCatalogue
 from app.settings import Settings
 from app.web.answers import Answers
 from app.web.health import Looks
+from app.web.names import Names
+from app.web.pace import Pace
 from app.web.report import Reports, WebStart, WorkerReport
 
 __all__ = ["Site", "build_site"]
@@ -34,7 +36,12 @@ class Site:
     schemas: SchemaCatalogue | None = None
     roster: Callable[[], Roster] = Roster
     answers: Answers | None = None
+    pace: Pace = field(default_factory=Pace)
     executor: Executor = field(default_factory=lambda: ThreadPoolExecutor(_QUERIES, "query"))
+
+    def take(self, report: WorkerReport) -> None:
+        """Follow the worker: told of each report, in a thread."""
+        self.pace.take(report)
 
     @property
     def worker_pid(self) -> int | None:
@@ -52,4 +59,6 @@ def build_site(start: WebStart, reports: Reports) -> Site:
         reports.snapshot,
         lambda: reports.latest().definitions,
     )
-    return Site(settings, reports, reports.latest, start.expected, numbers)
+    names = Names(settings.web_roster)
+    names.start()
+    return Site(settings, reports, reports.latest, start.expected, numbers, roster=names)
