@@ -62,6 +62,7 @@ class StateTable:
 
     def __init__(self, folder: Path, changelog: Changelog, config: Mapping[str, Any]) -> None:
         self._changelog = changelog
+        self._cache = max(256, _CACHE_KIBIBYTES // changelog.partitions // 2)
         self._config = config
         self._files = StateFiles(folder)
         self._partitions: dict[int, _Partition] = {}
@@ -96,7 +97,7 @@ class StateTable:
             if not self._restore(stores, cancelled, report):
                 return False
             readers = {
-                partition: opened.enter_context(StoreReader(store.path))
+                partition: opened.enter_context(StoreReader(store.path, cache_kibibytes=self._cache))
                 for partition, store in stores.items()
             }
             self._notes = {partition: store.notes() for partition, store in stores.items()}
@@ -220,9 +221,8 @@ class StateTable:
         identity = StoreIdentity(
             changelog.topic, changelog.topic_id, partition, changelog.partitions, changelog.rows_format
         )
-        cache = max(256, _CACHE_KIBIBYTES // changelog.partitions // 2)
         try:
-            store = PartitionStore(path, identity, cache_kibibytes=cache)
+            store = PartitionStore(path, identity, cache_kibibytes=self._cache)
             if store.position == 0 or time.time() - store.synced_at < changelog.delete_retention / 2:
                 return store
             store.close()
@@ -230,7 +230,7 @@ class StateTable:
         except StateFileUnusable as error:
             reason = str(error)
         self._files.move_aside(partition, reason)
-        return PartitionStore(path, identity, cache_kibibytes=cache)
+        return PartitionStore(path, identity, cache_kibibytes=self._cache)
 
     def _restore(
         self,
