@@ -54,6 +54,19 @@ async def settled(world, worker, wanted):
     }
     published = {key: msgspec.msgpack.decode(value) for key, value in world.log.last(COURSES).items()}
     assert {key: course["score"] for key, course in published.items()} == courses
+    assert not repeated(world)
+
+
+def repeated(world):
+    """Keys of what was published though its content was that of the record before."""
+    found = []
+    for (topic, _), records in world.log.records.items():
+        last = {}
+        for key, value in records if topic in {ROWS, COURSES} else ():
+            if key in last and last[key] == value:
+                found.append((topic, key))
+            last[key] = value
+    return found
 
 
 def begun(world, random):

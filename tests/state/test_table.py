@@ -1,12 +1,15 @@
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from confluent_kafka import Producer
 
 from app.kafka import client_config
 from app.settings import Settings
+from app.state import table as table_module
 from app.state.errors import StateFileUnusable, StateUnavailable
 from app.state.folder import StateFiles
 from app.state.reader import StoreReader
@@ -75,6 +78,9 @@ def test_restored_and_read(table: StateTable) -> None:
     assert table.get_many(1, [*ALL, b"a:u9:7"]) == ALL
     assert table.keys_of_outcome(0, b"7", after=b"a:u0:7", limit=1) == [b"a:u1:7"]
     assert table.scan_keys(0) == list(ALL)
+    for one in table._partitions.values():
+        caches = {db.execute("PRAGMA cache_size").fetchone() for db in (one.store._db, one.reader._db)}
+        assert caches == {(-24 * 1024 // 2 // 2,)}, "all of a worker's partitions share one"
 
 
 def test_what_is_staged_is_seen_at_once_and_written_when_committed(table: StateTable, scene: Scene) -> None:
@@ -120,6 +126,15 @@ def test_what_was_not_committed_is_forgotten(table: StateTable, scene: Scene) ->
     assert scene.content(0) == ALL
 
 
+def test_what_was_to_be_noted_and_was_not_committed_is_not_known(table: StateTable) -> None:
+    """Rows whose new version was dropped with it would never be computed again."""
+    table.write([table.note(0, definitions="first")])
+    table.note(0, definitions="second")
+    table.give_up()
+    assert table.take_over([0])
+    assert table.note_of(0, "definitions") == "first"
+
+
 def test_partitions_come_and_go(table: StateTable, scene: Scene) -> None:
     scene.commit(table, 0, {b"a:u0:7": b"mine"})
     assert table.take_over([1])
@@ -160,6 +175,17 @@ def test_a_file_that_cannot_be_used_is_moved_aside_and_restored(
     assert again.get_many(0, ALL) == ALL
     again.close()
     assert len(StateFiles(scene.folder).aside()) == 1
+
+
+def test_a_file_may_lack_half_of_the_time_that_tombstones_stay(
+    table: StateTable, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for share, aside in ((0.45, 0), (0.55, 1)):
+        table.close()
+        now = time.time() + share * WEEK
+        monkeypatch.setattr(table_module, "time", SimpleNamespace(time=lambda now=now: now))
+        assert table.take_over([0])
+        assert len(StateFiles(scene.folder).aside()) == aside
 
 
 def test_damage_found_later_ends_the_worker_once(table: StateTable, scene: Scene) -> None:
