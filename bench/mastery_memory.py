@@ -2,11 +2,13 @@
 
 All results lie in the raw topic beforehand, so the worker has as much on its way at once as it ever has.
 Each is of another student and outcome until there are `rows` of them, in no order; what is left gives rows
-a second result. Resident memory is told as the kernel has it: now, at its peak, and which part of it is the
-process's own (the rest are pages of files, of libraries above all, that the kernel may take back).
+a second result. Resident memory is told as the kernel has it: now, at its peak, and which part is the
+process's own (the rest are pages of files, of libraries above all, that the kernel may take back). That of
+the worker's children counts as well.
 
     python -m bench.mastery_memory                        1,200,000 results, 1,000,000 rows: some ten minutes
-    python -m bench.mastery_memory --events 120000 --rows 100000 --restart
+    python -m bench.mastery_memory --steady 1000          then started again: 1,000 more a second for a minute
+    python -m bench.mastery_memory --events 120000 --rows 100000
 """
 
 import argparse
@@ -17,12 +19,13 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from app.embedded.child import ChildProcess
 from bench.contenders import MASTERY_CONTENDERS, OURS, Stage
 from bench.mastery_workload import OUTCOME_EVENT, definitions
+from bench.measure import ProcessTree
 from bench.rounds import open_cluster
 from bench.workload import OUTCOMES, deliver, result_event
 
@@ -33,22 +36,17 @@ _FIELDS = ("VmRSS", "VmHWM", "RssAnon", "RssFile")
 _PRIME = 7_368_787
 _STALLED_AFTER = 120.0
 _STOP_SECONDS = 60.0
+_STEADY_SECONDS = 60
 
 
-def _results(events: int, rows: int) -> Iterator[bytes]:
-    """Results of so many pairs of student and outcome, the pairs in no order."""
-    for number in range(events):
+def _results(first: int, count: int, rows: int) -> Iterator[bytes]:
+    """Results from number `first` on, of so many pairs of student and outcome, the pairs in no order."""
+    for number in range(first, first + count):
         event = json.loads(result_event(number))
         student, outcome = divmod(number * _PRIME % rows, OUTCOMES)
         user = uuid.UUID(int=(student + 1) * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128).hex
         event["body"] |= {"user_uuid": f"{user}{student:08}", "learning_outcome_id": str(outcome + 1)}
         yield json.dumps(event).encode()
-
-
-def _memory(pid: int) -> dict[str, float]:
-    """Resident memory in MB (10^6 bytes)."""
-    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return {name: int(status[name].split()[0]) * 1024 / 1e6 for name in _FIELDS}
 
 
 def _rows(stage: Stage) -> int:
@@ -61,7 +59,8 @@ def _rows(stage: Stage) -> int:
 
 
 def _told(what: str, worker: ChildProcess, stage: Stage) -> None:
-    memory = "  ".join(f"{name} {value:5.0f}" for name, value in _memory(worker.pid).items())
+    tree = ProcessTree(worker.pid)
+    memory = "  ".join(f"{name} {tree.memory_mb(name):4.0f}" for name in _FIELDS)
     print(f"{time.strftime('%H:%M:%S')}  {what:28} {_rows(stage):9,} rows   {memory}", flush=True)
 
 
@@ -93,24 +92,42 @@ def _follow(worker: ChildProcess, stage: Stage, group: str, every: int) -> None:
             raise RuntimeError(f"stalled, {left} offsets left\n{worker.tail()}")
 
 
-def _measure(stage: Stage, events: int, rows: int, *, restart: bool) -> None:
+def _measure(stage: Stage, events: int, rows: int, steady: int) -> None:
     cluster, group = stage.cluster, _OURS.group(stage)
     _OURS.prepare(stage)
-    dealt = ((number % stage.partitions, None, raw) for number, raw in enumerate(_results(events, rows)))
-    deliver(cluster.bootstrap, stage.raw_topic, dealt)
+    _feed(stage, _results(0, events, rows))
     deliver(cluster.bootstrap, f"{stage.prefix}{OUTCOME_EVENT}", definitions())
     # With a typed topic that holds something, a worker of no offsets refuses to begin.
     cluster.commit_beginning(group, (stage.raw_topic, *stage.result_topics), stage.partitions)
     print(f"{events:,} results fed, {stage.partitions} partitions; MB (10^6 bytes)", flush=True)
-    for what in ("all done", "started again, all there")[: 1 + restart]:
-        worker = _OURS.start(stage)
-        try:
-            _follow(worker, stage, group, max(1, rows // 20))
-            time.sleep(10.0)
-            _told(what, worker, stage)
+    with _running(stage) as worker:
+        _follow(worker, stage, group, max(1, rows // 20))
+        _told("all done", worker, stage)
+        _told_parts(worker.pid)
+    if steady:
+        with _running(stage) as worker:
+            _follow(worker, stage, group, rows)
+            _told("started again", worker, stage)
+            for second in range(_STEADY_SECONDS):
+                began = time.monotonic()
+                _feed(stage, _results(events + second * steady, steady, rows))
+                time.sleep(max(0.0, began + 1.0 - time.monotonic()))
+            _told(f"after {steady:,} a second", worker, stage)
             _told_parts(worker.pid)
-        finally:
-            worker.stop(_STOP_SECONDS)
+
+
+def _feed(stage: Stage, results: Iterator[bytes]) -> None:
+    dealt = ((number % stage.partitions, None, raw) for number, raw in enumerate(results))
+    deliver(stage.cluster.bootstrap, stage.raw_topic, dealt)
+
+
+@contextmanager
+def _running(stage: Stage) -> Iterator[ChildProcess]:
+    worker = _OURS.start(stage)
+    try:
+        yield worker
+    finally:
+        worker.stop(_STOP_SECONDS)
 
 
 def _told_parts(pid: int) -> None:
@@ -136,7 +153,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--events", default=1_200_000, **number)  # type: ignore[arg-type]
     parser.add_argument("--rows", default=1_000_000, **number)  # type: ignore[arg-type]
     parser.add_argument("--partitions", default=12, **number)  # type: ignore[arg-type]
-    parser.add_argument("--restart", action="store_true", help="then start the worker again")
+    parser.add_argument("--steady", default=0, metavar="results a second, in the end", **number)  # type: ignore[arg-type]
     parser.add_argument("--bootstrap", metavar="HOST:PORT", help="a running Kafka; by default one is started")
     arguments = parser.parse_args(argv)
     with (
@@ -147,7 +164,7 @@ def main(argv: list[str] | None = None) -> int:
         prefix = f"bench{uuid.uuid4().hex[:8]}."
         stage = Stage(cluster, prefix, arguments.partitions, {}, 0, Path(folder))
         try:
-            _measure(stage, arguments.events, arguments.rows, restart=arguments.restart)
+            _measure(stage, arguments.events, arguments.rows, arguments.steady)
         finally:
             cluster.delete(prefix)
     return 0

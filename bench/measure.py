@@ -53,18 +53,20 @@ class ProcessTree:
             ticks += sum(map(int, fields[11:15]))
         return ticks / _TICKS
 
-    def peak_rss_mb(self) -> float:
-        """The sum of the peak resident sizes, in MB."""
+    def memory_mb(self, field: str) -> float:
+        """The sum of a figure of the kernel's: `VmRSS` is the resident size, `VmHWM` its peak."""
         total = 0
         for pid in self._pids():
             try:
                 status = Path(f"/proc/{pid}/status").read_text()
             except OSError:
                 continue
-            total += next(
-                (int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), 0
-            )
+            total += next((int(line.split()[1]) for line in status.splitlines() if line.startswith(field)), 0)
         return total * 1024 / 1e6
+
+    def peak_rss_mb(self) -> float:
+        """The sum of the peak resident sizes, in MB."""
+        return self.memory_mb("VmHWM")
 
 
 @dataclass(frozen=True, slots=True)
