@@ -42,8 +42,8 @@ class MasteryQuery(BaseModel):
     )
     course: str | None = Field(default=None, max_length=255, description="Course id.")
     mastered: bool | None = Field(default=None, description="Of the course's score; unset: both.")
-    score_from: float | None = Field(default=None, description="Course score at least.")
-    score_to: float | None = Field(default=None, description="Course score at most.")
+    score_from: float | None = Field(default=None, allow_inf_nan=False, description="Course score at least.")
+    score_to: float | None = Field(default=None, allow_inf_nan=False, description="Course score at most.")
     sort: Sort = Sort.STUDENT
     limit: int = Field(default=50, ge=1, le=500)
     cursor: str | None = Field(default=None, max_length=1024, description="`next` or `previous` of a page.")

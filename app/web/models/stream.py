@@ -76,9 +76,11 @@ class Change(Frozen):
     user_uuid: str
     learning_outcome_id: str
     outcome_title: str | None
-    score: float | None
+    score: float | None = Field(description="Over all courses.")
     mastery: bool | None
     changed_at: float
+    courses: tuple[str, ...] = Field(default=(), description="Courses that results of the row belong to.")
+    deleted: bool = Field(default=False, description="Whether the row is gone; the rest is unknown then.")
 
 
 class Overview(Answer):
