@@ -17,6 +17,9 @@ _EVERY = 10.0
 #: What aiokafka warns of at every rebalance, which app.stream logs as what it is.
 _USUAL = frozenset({"Heartbeat failed for group %s because it is rebalancing"})
 
+#: Loggers whose lines are all written.
+_OURS = ("app.", "mastery.")
+
 #: The attribute of a record that holds what `fields` was given.
 _FIELDS = "fields"
 
@@ -85,8 +88,10 @@ def log_to_stderr(level: str, form: Literal["text", "json"] = "text") -> None:
     # They narrate every step of a rebalance at INFO; app.stream logs what matters of it.
     for name in ("faust", "mode", "aiokafka", "asyncio"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+    # Whoever wants fewer lines still wants to know who looked at whom.
+    logging.getLogger("mastery.audit").setLevel(logging.INFO)
     libraries = RateLimit()
     for handler in logging.getLogger().handlers:
-        handler.addFilter(lambda record: record.name.startswith("app.") or libraries.filter(record))
+        handler.addFilter(lambda record: record.name.startswith(_OURS) or libraries.filter(record))
         if form == "json":
             handler.setFormatter(JsonFormatter())

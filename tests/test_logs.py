@@ -65,7 +65,8 @@ def test_a_traceback_is_one_field():
 @pytest.fixture
 def root_logger():
     """Put back what `log_to_stderr` changes for the whole process."""
-    loggers = [logging.getLogger(name) for name in (None, "faust", "mode", "aiokafka", "asyncio")]
+    names = (None, "faust", "mode", "aiokafka", "asyncio", "mastery.audit")
+    loggers = [logging.getLogger(name) for name in names]
     levels, handlers = [logger.level for logger in loggers], list(loggers[0].handlers)
     loggers[0].handlers.clear()
     yield
@@ -85,6 +86,13 @@ def test_both_forms_say_the_same_to_stderr(form, root_logger, capfd):
     (line,) = captured.err.splitlines()
     assert "seen 5" in line
     assert line.startswith("{") == (form == "json")
+
+
+def test_lines_of_the_audit_are_all_written_whatever_the_level(root_logger, capfd):
+    log_to_stderr("ERROR")
+    for student in ("a", "b"):
+        logging.getLogger("mastery.audit").info("%s", student)
+    assert [line[-1] for line in capfd.readouterr().err.splitlines()] == ["a", "b"]
 
 
 def test_a_rebalance_is_no_warning_and_the_message_is_still_aiokafkas_own():

@@ -1,0 +1,86 @@
+"""All that stands between what the state holds and whoever asks, made of the settings in one place."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Final
+
+from app.settings import Settings
+from app.web.answers import Answers
+from app.web.models.mastery import MasteryQuery, Sort
+from app.web.models.stream import Change
+from app.web.problems import TooSlow
+from app.web.security.audit import Audit
+from app.web.security.audited import AuditedAnswers
+from app.web.security.cluster import ClusterIdentity
+from app.web.security.guard import cluster_identity
+from app.web.security.guarded import GuardedAnswers, require
+from app.web.security.pseudonymous import PseudonymousAnswers
+from app.web.security.pseudonyms import Pseudonyms, key_of
+from app.web.security.viewer import Role, Viewer
+from app.web.security.visible import visible_changes
+
+__all__ = ["Access", "students_of"]
+
+#: Who looks for the student that a pseudonym stands for. What is found is narrowed for whoever asked.
+_SEEKER: Final = Viewer("pseudonyms", Role.ADMIN)
+_PAGE: Final = 500
+_PATIENCE: Final = 10.0
+
+
+class Access:
+    """Wraps answers and changes for whoever asks: narrowed, told to the audit log, with pseudonyms if set.
+
+    Raises AuditFileUnusable, KeyUnusable, UsersFileUnusable or WebTokenUnusable. `stop()` writes out the last
+    lines of the audit log.
+    """
+
+    def __init__(self, settings: Settings, answers: Answers) -> None:
+        self._audit = Audit(settings.web_audit_file)
+        guarded = AuditedAnswers(GuardedAnswers(answers), self._audit)
+        self._translated: PseudonymousAnswers | None = None
+        if settings.web_pseudonyms:
+            pseudonyms = Pseudonyms(key_of(settings), lambda: students_of(answers))
+            self._translated = PseudonymousAnswers(guarded, pseudonyms)
+        self.answers: Answers = self._translated or guarded
+        """What API and pages ask."""
+        self.cluster: ClusterIdentity = cluster_identity(settings)
+        """How workers know each other."""
+
+    def changes(self, viewer: Viewer, changes: Iterable[Change]) -> tuple[Change, ...]:
+        """Return those that the viewer may see, as they may see them. Raises Forbidden for who sees none."""
+        require(viewer, Role.VIEWER)
+        seen = visible_changes(viewer, changes)
+        return seen if self._translated is None else tuple(self._translated.change(one) for one in seen)
+
+    def following(self, viewer: Viewer) -> None:
+        """Tell the audit log that somebody begins to follow changes. Raises Forbidden for who sees none."""
+        require(viewer, Role.VIEWER)
+        self._audit.students(viewer, 0, ["live"])
+
+    def stop(self) -> None:
+        """Write what the audit log still waits for."""
+        self._audit.stop()
+
+
+async def students_of(
+    answers: Answers, *, patience: float = _PATIENCE, clock: Callable[[], float] = time.monotonic
+) -> AsyncIterator[str]:
+    """Yield the uuid of each student with a row, in order. Raises TooSlow after `patience` seconds."""
+    until = clock() + patience
+    query = MasteryQuery(sort=Sort.STUDENT, limit=_PAGE)
+    last = None
+    while True:
+        page = await answers.mastery(_SEEKER, query)
+        for row in page.rows:
+            if row.user_uuid != last:
+                last = row.user_uuid
+                yield last
+        if page.next is None:
+            return
+        if clock() > until:
+            raise TooSlow(
+                "The student of this pseudonym was not found in time.",
+                hint="Open the student from a list: that pseudonym is known then.",
+                headers={"Retry-After": "10"},
+            )
+        query = query.model_copy(update={"cursor": page.next})
