@@ -68,6 +68,13 @@ def test_brokers(brokers):
     assert " " not in load_settings(broker=brokers).broker
 
 
+@pytest.mark.parametrize(
+    "url", ["https://canvas.school.example", "http://localhost:3000", "http://[::1]:3000"]
+)
+def test_address_of_canvas_has_no_slash_at_its_end(url):
+    assert load_settings(canvas_url=f"{url}/").canvas_url == url
+
+
 WRONG = {
     "MASTERY_BROKER": ["kafka", "kafka:", "kafka:99999", "kafka://kafka:9092", ","],
     "MASTERY_WEB_PORT": ["x", "-1", "70000"],
@@ -75,6 +82,14 @@ WRONG = {
     "MASTERY_RAW_TOPIC": ["a/b"],
     "MASTERY_SCHEMA_REGISTRY_URL": ["registry:8081", "http://user:secret@registry", "ftp://registry"],
     "MASTERY_SCHEMA_REGISTRY_AUTH": ["secret"],
+    "MASTERY_CANVAS_URL": [
+        "canvas.school.example",
+        "http://canvas.school.example",
+        "http://localhost.school.example",
+        "https://me:secret@canvas.school.example",
+        "https://canvas.school.example/?a=1",
+        "javascript:alert(1)",
+    ],
     "MASTERY_SECURITY_PROTOCOL": ["TLS"],
     "MASTERY_SASL_MECHANISM": ["secret"],
     "MASTERY_TLS_CA_FILE": ["/nowhere/ca.pem", "/"],

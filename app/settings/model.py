@@ -24,6 +24,7 @@ from app.settings.types import (
     ReadableFile,
     SaslMechanism,
     SecurityProtocol,
+    SiteUrl,
     TopicPart,
     absolute,
     addresses,
@@ -114,6 +115,11 @@ class Settings(BaseSettings):
         default=None,
         description="CSV file with columns kind (user or course), id and name: names for ids on the pages. "
         "Held in memory alone.",
+    )
+    canvas_url: SiteUrl | None = Field(
+        default=None,
+        description="Address of Canvas, for example https://canvas.school.example: pages link to courses, "
+        "gradebooks and outcomes there. Unset: no links.",
     )
     web_users_file: Annotated[Path, AfterValidator(absolute)] | None = Field(
         default=None,

@@ -18,6 +18,7 @@ __all__ = [
     "ReadableFile",
     "SaslMechanism",
     "SecurityProtocol",
+    "SiteUrl",
     "TopicPart",
     "absolute",
     "addresses",
@@ -127,6 +128,17 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _site_url(value: str) -> str:
+    """Where links lead. Plain http only to this machine, where a Canvas for development may run."""
+    url = _http_url(value)
+    if re.search(r"[?#]", url) or not re.match(
+        r"https://|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/|$)", url
+    ):
+        message = "must be an https:// address, such as https://canvas.school.example"
+        raise ValueError(message)
+    return url
+
+
 def user_and_password(value: SecretStr) -> SecretStr:
     """Accept `USER:PASSWORD`."""
     if ":" not in value.get_secret_value():
@@ -159,6 +171,7 @@ def _readable_file(value: Path) -> Path:
 TopicPart = Annotated[str, AfterValidator(_topic_part)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+SiteUrl = Annotated[str, AfterValidator(_site_url)]
 ReadableFile = Annotated[Path, AfterValidator(_readable_file)]
 
 

@@ -47,7 +47,13 @@ def _pages(site: Site) -> Pages:
             )
         return site.answers
 
-    return Pages(answers, _viewer)
+    rules = site.settings.mastery_rules
+    return Pages(
+        answers,
+        _viewer,
+        canvas_url=site.settings.canvas_url,
+        new_names=lambda account: rules.of(account).new_decaying_average,
+    )
 
 
 def _viewer(request: Request) -> Viewer:
