@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import sys
@@ -42,6 +43,10 @@ _STOP_LIMIT = 25.0
 
 #: Seconds for a stop while `prepare` runs: nothing was begun, and what it waits for cannot be interrupted.
 _UNBEGUN_STOP_LIMIT = 1.0
+
+
+#: Objects that Python's collector can look into: those of some batches. Cycles wait no longer than that.
+_NEW_OBJECTS = 50_000
 
 
 class Delivery(Protocol):
@@ -140,6 +145,7 @@ class StreamApp(faust.App):
             _end_unstarted(error)
         finally:
             self._preparing = False
+        _collect_rarely()
         delivery = cast(Delivery, self._delivery)
         self.stable_offsets = delivery.stable_offsets
         self.stream_state = delivery.state
@@ -252,6 +258,17 @@ class StreamApp(faust.App):
     @override
     def _new_producer_transport(self) -> StreamTransport:
         return StreamTransport(self.conf.broker_producer, self)
+
+
+def _collect_rarely() -> None:
+    """Let Python's collector look for cycles once in some batches, and never again at what is there by now.
+
+    Its default, after each 700 new objects, looks at all that waits to be written again and again: 8 % of the
+    worker's processor time. What the stream makes has no cycles, and goes without it.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS)
 
 
 def _later(seconds: float, call: Callable[[], None]) -> None:

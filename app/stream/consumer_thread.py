@@ -10,7 +10,7 @@ from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from typing_extensions import override
 
-from app.stream.records import read_any_header_name
+from app.stream.records import replace_reading
 
 __all__ = ["BatchConsumerThread"]
 
@@ -25,7 +25,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 
     @override
     def _create_worker_consumer(self, transport: "driver.Transport") -> Any:
-        read_any_header_name()
+        replace_reading()
         consumer = super()._create_worker_consumer(transport)
         # Faust asks for read_committed only together with its own exactly_once, which loses data.
         consumer._isolation_level = "read_committed"

@@ -1,4 +1,4 @@
-"""Fetched bytes into records, whatever the names of their headers hold.
+"""Fetched bytes into records, whatever the names of their headers hold, and with little work for each.
 
 A header's name is text in Kafka's protocol, but no broker looks at it, and clients in C or Go write any bytes
 there. aiokafka raises UnicodeDecodeError over such a name before it hands out the record: the worker would
@@ -11,12 +11,13 @@ from itertools import islice
 from typing import Any, SupportsIndex, overload
 
 from aiokafka.consumer import fetcher
+from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
 from typing_extensions import override
 
-__all__ = ["FetchedRecords", "read_any_header_name"]
+__all__ = ["FetchedPartition", "FetchedRecords", "replace_reading"]
 
 #: Of a batch: base offset (8 bytes), length of what follows (4), leader epoch (4), magic (1).
 _LENGTH = struct.Struct(">8xi")
@@ -25,12 +26,24 @@ _MAGIC_AT = 16
 _WITH_HEADERS = 2
 
 
-def read_any_header_name() -> None:
-    """Make aiokafka's consumers of this process read their records through FetchedRecords.
+def replace_reading() -> None:
+    """Make aiokafka's consumers of this process read their records through the classes here.
 
-    The class is looked up by name in aiokafka's fetcher; there is no seam that would spare this.
+    Classes are looked up by name in aiokafka's fetcher; there is no seam that would spare this.
     """
     fetcher.MemoryRecords = FetchedRecords
+    fetcher.PartitionRecords = FetchedPartition
+
+
+class FetchedPartition(PartitionRecords):  # type: ignore[misc]
+    """The records of one partition in a fetch response, as they were parsed.
+
+    aiokafka makes another object of each, with topic and partition in it: 0.45 us, 45 % of its reading.
+    """
+
+    @override
+    def _consumer_record(self, tp: Any, record: Any) -> Any:
+        return record
 
 
 class FetchedRecords:

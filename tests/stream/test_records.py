@@ -7,11 +7,11 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder, _DefaultRecordBatchBuilderPy
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
-from aiokafka.structs import TopicPartition
+from aiokafka.structs import ConsumerRecord, TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.stream.records import FetchedRecords, read_any_header_name
+from app.stream.records import FetchedRecords, replace_reading
 
 READ_UNCOMMITTED = 0
 
@@ -113,13 +113,17 @@ def test_a_batch_that_was_cut_off_is_left_for_the_next_fetch() -> None:
 
 def test_aiokafkas_fetcher_reads_through_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetcher, "MemoryRecords", MemoryRecords)
-    read_any_header_name()
+    monkeypatch.setattr(fetcher, "PartitionRecords", fetcher.PartitionRecords)
+    replace_reading()
     records = fetcher.MemoryRecords(batch(Raw(b"first"), BAD, base=5))
     found = fetcher.PartitionRecords(
         TopicPartition("raw", 0), records, [], 5, None, None, True, READ_UNCOMMITTED
     )
-    assert [(record.offset, record.value) for record in found] == [(5, b"first"), (6, b"second")]
+    first, second = found
+    assert (first.offset, first.value, first.headers) == (5, b"first", [])
+    assert (second.offset, second.key, second.value, second.timestamp) == (6, *BAD[1::-1], 1_700_000_000_001)
     assert found.next_fetch_offset == 7
+    assert not isinstance(first, ConsumerRecord)
 
 
 def test_records_of_the_builder_in_c_are_read() -> None:
