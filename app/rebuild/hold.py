@@ -84,7 +84,8 @@ class GroupHold:
         if error.code() == KafkaError.INCONSISTENT_GROUP_PROTOCOL:
             require_stopped(self._settings)
             raise WorkersAlive(
-                f"a worker is entering the group {self._settings.group_id}", hint="stop all workers first"
+                f"the group {self._settings.group_id} is a worker's, or one is entering it",
+                hint="stop all workers first; the embedded broker never lets a group go",
             )
         raise broker_failure(self._settings, KafkaException(error), self._errors, what="enter the group")
 
