@@ -13,7 +13,6 @@ __all__ = ["Asset", "Assets"]
 
 _TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
-    "charts.css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
     ".css": "text/css; charset=utf-8",
 }

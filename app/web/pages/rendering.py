@@ -17,6 +17,7 @@ from app.web.answers import Answers
 from app.web.models.base import Answer
 from app.web.pages import words
 from app.web.pages.assets import Assets
+from app.web.pages.colours import colour, ink, mark
 from app.web.problems import Problem
 from app.web.security.viewer import Viewer
 
@@ -56,11 +57,15 @@ def templates() -> Environment:
         auto_reload=False,
     )
     environment.filters.update(
+        breakable=words.breakable,
         byte_count=words.byte_count,
+        colour=colour,
         count=words.count,
         date_time=words.date_time,
+        day=words.day,
         duration=words.duration,
         full_time=words.full_time,
+        ink=ink,
         iso_time=words.iso_time,
         number=words.number,
         rate=words.rate,
@@ -70,6 +75,7 @@ def templates() -> Environment:
         ago=words.ago,
         href=href,
         level_step=words.level_step,
+        mark=mark,
         navigation=NAVIGATION,
         no_evidence=words.NO_EVIDENCE,
         percent=words.percent,

@@ -5,14 +5,18 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+from markupsafe import Markup, escape
+
 __all__ = [
     "CANVAS_LEVELS",
     "NOTHING",
     "NO_EVIDENCE",
     "ago",
+    "breakable",
     "byte_count",
     "count",
     "date_time",
+    "day",
     "duration",
     "full_time",
     "iso_time",
@@ -114,6 +118,11 @@ def short_id(value: str, most: int = 12) -> str:
     return value if len(value) <= most else f"{value[: most - 4]}…"
 
 
+def breakable(name: str) -> Markup:
+    """A long name that may be broken behind its underscores and dots."""
+    return Markup(str(escape(name)).replace("_", "_<wbr>").replace(".", ".<wbr>"))  # noqa: S704 - escaped
+
+
 def iso_time(seconds: float) -> str:
     """For machines."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -127,6 +136,11 @@ def full_time(seconds: float) -> str:
 def date_time(seconds: float) -> str:
     """Day and time, UTC, to the minute."""
     return f"{datetime.fromtimestamp(seconds, UTC):%-d %b %Y, %H:%M}"
+
+
+def day(seconds: float) -> str:
+    """The day alone, UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%-d %b %Y}"
 
 
 def ago(seconds: float, now: float) -> str:
