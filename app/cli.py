@@ -41,6 +41,7 @@ COMMANDS = {
     "forget": _Entry("forget", "Forget a student, for good."),
     "status": _Entry("status", "Show how far the workers have come."),
     "web-token": _Entry("web_token", "Make a token for the web server of the workers."),
+    "web-user": _Entry("web_user", "Make a login for the web view, with what it may see."),
     "settings": _Entry("settings", "Explain every setting, its value and where that comes from."),
 }
 

@@ -1,8 +1,8 @@
 """All that stands between what the state holds and whoever asks, made of the settings in one place."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Final
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Final, Protocol
 
 from app.settings import Settings
 from app.web.answers import Answers
@@ -19,12 +19,20 @@ from app.web.security.pseudonyms import Pseudonyms, key_of
 from app.web.security.viewer import Role, Viewer
 from app.web.security.visible import visible_changes
 
-__all__ = ["Access", "students_of"]
+__all__ = ["Access", "LiveChanges", "students_of"]
 
 #: Who looks for the student that a pseudonym stands for. What is found is narrowed for whoever asked.
 _SEEKER: Final = Viewer("pseudonyms", Role.ADMIN)
 _PAGE: Final = 500
 _PATIENCE: Final = 10.0
+
+
+class LiveChanges(Protocol):
+    """Changes of rows from now on; `local`: of this worker's own partitions alone."""
+
+    def __call__(self, viewer: Viewer, *, local: bool) -> AsyncIterator[Change]:
+        """Follow them."""
+        ...
 
 
 class Access:
@@ -46,16 +54,28 @@ class Access:
         self.cluster: ClusterIdentity = cluster_identity(settings)
         """How workers know each other."""
 
-    def changes(self, viewer: Viewer, changes: Iterable[Change]) -> tuple[Change, ...]:
-        """Return those that the viewer may see, as they may see them. Raises Forbidden for who sees none."""
-        require(viewer, Role.VIEWER)
-        seen = visible_changes(viewer, changes)
-        return seen if self._translated is None else tuple(self._translated.change(one) for one in seen)
+    def live(self, source: LiveChanges) -> LiveChanges:
+        """Return `source`, narrowed as answers are. Called for who sees no students, it raises Forbidden."""
 
-    def following(self, viewer: Viewer) -> None:
-        """Tell the audit log that somebody begins to follow changes. Raises Forbidden for who sees none."""
-        require(viewer, Role.VIEWER)
-        self._audit.students(viewer, 0, ["live"])
+        def follow(viewer: Viewer, *, local: bool) -> AsyncIterator[Change]:
+            require(viewer, Role.VIEWER)
+            if not local:
+                self._audit.students(viewer, 0, ["live"])
+            return self._narrowed(source(viewer, local=local), viewer, local=local)
+
+        return follow
+
+    async def _narrowed(
+        self, changes: AsyncIterator[Change], viewer: Viewer, *, local: bool
+    ) -> AsyncGenerator[Change, None]:
+        translated = None if local else self._translated
+        try:
+            async for change in changes:
+                for seen in visible_changes(viewer, [change]):
+                    yield seen if translated is None else translated.change(seen)
+        finally:
+            if isinstance(changes, AsyncGenerator):
+                await changes.aclose()
 
     def stop(self) -> None:
         """Write what the audit log still waits for."""

@@ -25,7 +25,7 @@ from app.web.security.form import check_form, check_origin, hosts_of, is_open, l
 from app.web.security.headers import with_headers
 from app.web.security.logins import Logins
 from app.web.security.rate import Buckets
-from app.web.security.refusal import refusal
+from app.web.security.refusal import CHALLENGES, refusal
 from app.web.security.tokens import read_cluster_token
 from app.web.security.viewer import LOCAL, Viewer
 
@@ -85,7 +85,10 @@ class Guard:
         try:
             admitted = await self._admit(scope)
         except Problem as problem:
-            await self._refuse(scope, problem)(scope, receive, send)
+            response = self._refuse(scope, problem)
+            if problem.status == Unauthorized.status and "www-authenticate" not in response.headers:
+                response.raw_headers += [(b"www-authenticate", challenge) for challenge in CHALLENGES]
+            await response(scope, receive, send)
             return
         await self._app(admitted, limited(receive), send)
 

@@ -107,8 +107,8 @@ def parse_users(text: str, file: str) -> dict[str, User]:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"line (\d+)", str(error))
-        where = f"{file}:{line[1]}" if line else file
-        raise UsersFileUnusable(f"{where}: this is no TOML", hint=_HINT) from None
+        number = int(line[1]) if line else len(text.splitlines())
+        raise UsersFileUnusable(f"{file}:{number}: this is no TOML", hint=_HINT) from None
     if unknown := sorted(set(content) - {"users"}):
         raise UsersFileUnusable(
             f"{file}:{_line(text, unknown[0])}: {unknown[0]} means nothing here: users stand in [users.NAME]",
@@ -198,7 +198,7 @@ def _line(text: str, name: str, part: str | None = None) -> int:
     quoted = rf"""["']?{re.escape(name)}["']?"""
     start = 0
     for number, line in enumerate(lines):
-        if re.match(rf"\s*(\[\s*(users\s*\.\s*)?{quoted}\s*\]|{quoted}\s*=|users\s*\.\s*{quoted})", line):
+        if re.match(rf"\s*(\[\s*(users\s*\.\s*)?{quoted}\s*[\].]|{quoted}\s*=|users\s*\.\s*{quoted})", line):
             start = number
             break
     if part is not None:
