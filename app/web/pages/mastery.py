@@ -50,14 +50,16 @@ def read_query(given: Mapping[str, str]) -> MasteryQuery:
         name = str(first["loc"][0]) if first["loc"] else "query"
         known = name in MasteryQuery.model_fields
         raise BadParameter(
-            f"{_NAMES.get(name, name)}: {_reason(first['msg'])}" if known else f"there is no parameter {name}",
+            f"{_NAMES.get(name, name)}: {_reason(first['msg'])}"
+            if known
+            else f"there is no parameter {name}",
             hint=f"Sort by one of {', '.join(Sort)}." if name == "sort" else None,
             parameter=name,
         ) from None
 
 
 def query_of(query: MasteryQuery) -> dict[str, Any]:
-    """What of a query is not as it is without asking, as the parameters of an address."""
+    """What of a query differs from asking for nothing, as the parameters of an address."""
     return query.model_dump(mode="json", exclude_defaults=True)
 
 

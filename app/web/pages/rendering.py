@@ -69,6 +69,7 @@ def templates() -> Environment:
         iso_time=words.iso_time,
         number=words.number,
         rate=words.rate,
+        sentence=words.sentence,
         short_id=words.short_id,
     )
     environment.globals.update(

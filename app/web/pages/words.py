@@ -25,6 +25,7 @@ __all__ = [
     "number",
     "percent",
     "rate",
+    "sentence",
     "short_id",
     "threshold",
 ]
@@ -94,6 +95,11 @@ def rate(per_second: float) -> str:
     if per_second >= 1:
         return f"{per_second:,.0f}/s" if per_second >= 10 else f"{number(per_second, 1)}/s"
     return f"{per_second * 60:.0f}/min" if per_second * 60 >= 1 else "< 1/min"
+
+
+def sentence(text: str) -> str:
+    """With a capital at its beginning, as messages of errors have none."""
+    return text[:1].upper() + text[1:]
 
 
 def threshold(mastery_points: float | None, points_possible: float | None) -> str:

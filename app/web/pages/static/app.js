@@ -82,13 +82,13 @@
     time.dateTime = at.toISOString();
     time.title = at.toUTCString();
     time.textContent = ago((Date.now() - at) / 1000);
-    const student = link(change.user_name || change.user_uuid, `/users/${encodeURIComponent(change.user_uuid)}${account}`);
+    const student = link(change.user_uuid, `/users/${encodeURIComponent(change.user_uuid)}${account}`);
     student.title = change.user_uuid;
     line.querySelector("[data-student]").append(student);
     line.querySelector("[data-outcome]").append(
       link(change.outcome_title || `Outcome ${change.learning_outcome_id}`,
         `/outcomes/${encodeURIComponent(change.learning_outcome_id)}${account}`));
-    line.querySelector("[data-score]").textContent = change.score === null ? "No evidence"
+    line.querySelector("[data-score]").textContent = change.deleted ? "removed" : change.score === null ? "No evidence"
       : `${number(change.score)}, ${change.mastery ? "mastered" : "not mastered"}`;
     body.prepend(line);
     while (body.rows.length > 12) body.lastElementChild.remove();
