@@ -111,7 +111,7 @@ class Page(NamedTuple, Generic[T]):
 class OutcomeStats(NamedTuple):
     """How the students of one outcome stand, over all courses.
 
-    Where the scope has courses, each pair of student and course in it counts instead, with the course's score.
+    Where the scope has courses, each pair of student and course in it counts instead, with its score.
     """
 
     root_account_uuid: str

@@ -7,27 +7,23 @@ its order and its filters. It holds nothing that the page it came with does not 
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, replace
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
 
-from app.views.answers import Order, Search
+from app.views.answers import Order, Page, Search
 from app.views.errors import CursorUnfit
 
-__all__ = [
-    "Cursor",
-    "Keyed",
-    "bound_to",
-    "decode",
-    "encode",
-    "fold",
-    "line_key",
-    "pages_of",
-    "search_binding",
-]
+__all__ = ["Cursor", "bound_to", "decode", "encode", "fold", "line_key", "page", "search_binding"]
+
+_T = TypeVar("_T")
 
 _BINDING_BYTES = 6
+
+#: SQLite's integers end there; no number of a cursor comes near.
+_MOST = 2**62
 
 
 class Cursor(NamedTuple):
@@ -75,7 +71,7 @@ def bound_to(*parts: object) -> str:
 
 def encode(cursor: Cursor, binding: str) -> str:
     """Return a cursor as text for an address."""
-    text = json.dumps([binding, int(cursor.before), *cursor.key], separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps([binding, int(cursor.before), *cursor.key], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
@@ -88,10 +84,29 @@ def decode(text: str, binding: str, like: Sequence[type]) -> Cursor:
     if not isinstance(found, list) or len(found) != 2 + len(like) or found[0] != binding:
         raise CursorUnfit("the cursor belongs to another list", hint="begin at its first page")
     before, *key = found[1:]
-    fits = all(
-        isinstance(part, (int, float) if kind is float else kind)
-        for part, kind in zip(key, like, strict=True)
-    )
-    if before not in (0, 1) or not fits:
+    if before not in (0, 1) or not all(_fits(part, kind) for part, kind in zip(key, like, strict=True)):
         raise CursorUnfit("the cursor cannot be read")
     return Cursor(tuple(key), bool(before))
+
+
+def page(
+    found: Iterable[_T], key: Callable[[_T], tuple[Any, ...]], limit: int, cursor: Cursor | None, binding: str
+) -> Page[_T]:
+    """Take a page of what comes after the cursor, or before it (then backwards), and its cursors."""
+    some = list(islice(found, limit + 1))
+    more, rows = len(some) > limit, some[:limit]
+    before = cursor is not None and cursor.before
+    if before:
+        rows.reverse()
+    has_next, has_previous = (True, more) if before else (more, cursor is not None)
+    return Page(
+        tuple(rows),
+        encode(Cursor(key(rows[-1]), before=False), binding) if rows and has_next else None,
+        encode(Cursor(key(rows[0]), before=True), binding) if rows and has_previous else None,
+    )
+
+
+def _fits(part: object, kind: type) -> bool:
+    if kind is str:
+        return isinstance(part, str)
+    return isinstance(part, (int, float) if kind is float else int) and -_MOST < part < _MOST

@@ -1,8 +1,22 @@
 """What can be wrong with views and questions to them."""
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
 from app.errors import MasteryError
 
-__all__ = ["CursorUnfit", "QueryTooSlow", "ViewError", "ViewUnavailable"]
+__all__ = [
+    "ChangelogUnreadable",
+    "CursorUnfit",
+    "QueryTooSlow",
+    "ViewError",
+    "ViewUnavailable",
+    "ViewUnfit",
+    "file_errors",
+    "transaction",
+]
 
 
 class ViewError(MasteryError):
@@ -18,4 +32,42 @@ class CursorUnfit(ViewError):
 
 
 class ViewUnavailable(ViewError):
-    """A view's file cannot be read or written now."""
+    """A view's file cannot be read or written now: the disk is full or failing. It goes on by itself."""
+
+
+class ViewUnfit(ViewError):
+    """A view's file cannot be gone on with: damaged, too old, or of something else. It is built anew."""
+
+
+class ChangelogUnreadable(ViewError):
+    """The changelog holds what this version of the program does not understand."""
+
+
+@contextmanager
+def file_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into ViewUnavailable, or ViewUnfit where the file is at fault."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise ViewUnavailable(
+            f"the view {path} cannot be used: {error}", hint="make room on the disk of MASTERY_STATE_DIR"
+        ) from None
+    except sqlite3.DatabaseError as error:
+        # Its subclasses are mistakes of ours.
+        if type(error) is not sqlite3.DatabaseError:
+            raise
+        raise ViewUnfit(f"the view {path} is damaged: {error}") from None
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Commit what the block does, or nothing of it. Raises as `file_errors`."""
+    with file_errors(path):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            db.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
+            raise

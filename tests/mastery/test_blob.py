@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.mastery.blob import FORMAT, BlobError, MalformedBlobError, UnknownFormatError, decode, encode
+from app.mastery.blob import (
+    FORMAT,
+    BlobError,
+    MalformedBlobError,
+    UnknownFormatError,
+    decode,
+    decode_row,
+    encode,
+)
 from app.mastery.results import Results
 from app.mastery.snapshot import RowKey
 from tests.mastery.events import HISTORIES, only_row, outcome, result, results_of, rows_of
@@ -21,6 +29,8 @@ def test_what_was_encoded_is_decoded(history):
         assert decode(key, blob) == (results, rows[key])
         assert encode(*decode(key, blob)) == blob
         assert decode(key, encode(results, None)) == (results, None)
+        assert decode_row(key, blob) == rows[key]
+        assert decode_row(key, encode(results, None)) is None
 
 
 def test_a_decoded_state_goes_on_as_the_one_that_was_encoded():
