@@ -1,7 +1,7 @@
 """The web process: `python -m app.web.child LISTENER PIPE`, two file descriptors, as WebProcess starts it.
 
-SIGINT and SIGTERM are blocked from its first instruction on: it follows the worker, and ends when the pipe
-from it closes.
+Signals to the whole group are blocked from its first instruction on: it follows the worker, and ends when
+the pipe from it closes.
 """
 
 import contextlib

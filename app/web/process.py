@@ -40,6 +40,10 @@ _STOP_SECONDS = 4.0
 #: Seconds before it is started again: once, then twice as long up to the second number.
 _BACK_OFF = (0.5, 30.0)
 
+#: Signals that reach the whole group, such as Ctrl-C in a terminal, a process manager's SIGTERM or those that
+#: have Faust tell its tasks: the worker follows them, the web process follows the worker.
+_OF_THE_WORKER = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2})
+
 #: Seconds after which it counts as having run well.
 _RAN_WELL = 60.0
 
@@ -145,9 +149,8 @@ class WebProcess:
         return self._listener
 
     def _run(self) -> None:
-        # A new process has the mask of the thread that starts it: from its first instruction on, Ctrl-C in a
-        # terminal and a process manager's SIGTERM, which reach the whole group, are the worker's to follow.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        # A new process has the mask of the thread that starts it: so from its first instruction on.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _OF_THE_WORKER)
         pause, longest = _BACK_OFF
         while not self._stopping.is_set():
             began = time.monotonic()

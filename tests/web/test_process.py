@@ -112,9 +112,9 @@ def test_the_stream_comes_first(web):
     assert os.getpriority(os.PRIO_PROCESS, web.pid) > os.getpriority(os.PRIO_PROCESS, 0)
 
 
-def test_ctrl_c_and_sigterm_are_the_workers_to_follow(web):
+def test_signals_to_the_group_are_the_workers_to_follow(web):
     before = web.pid
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         os.kill(before, number)
     time.sleep(0.3)
     assert httpx.get(f"{web.url}/health/live").status_code == 200
