@@ -92,7 +92,8 @@ def _groups(levels: Sequence[LevelCount]) -> list[list[LevelCount]]:
             groups.append([])
         groups[-1].append(level)
     if len(groups) > 1 and sum(one.students for one in groups[-1]) < FEWEST:
-        groups[-2] += groups.pop()
+        rest = groups.pop()
+        groups[-1] += rest
     return groups
 
 
