@@ -195,7 +195,11 @@ class GuardedAnswers(Answers):
     async def topic(self, viewer: Viewer, name: str) -> TopicAnswer:
         """One topic; its records for who may see everything."""
         answer = await self._answers.topic(viewer, name)
-        return answer if viewer.sees_everything else answer.model_copy(update={"records": ()})
+        return (
+            answer
+            if viewer.sees_everything
+            else answer.model_copy(update={"records": (), "records_hidden": True})
+        )
 
     async def status(self, viewer: Viewer, *, local: bool = False) -> StatusAnswer:
         """Workers and versions; settings for admins."""

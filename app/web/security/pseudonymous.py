@@ -163,7 +163,9 @@ class PseudonymousAnswers(Answers):
 
     async def topic(self, viewer: Viewer, name: str) -> TopicAnswer:
         """One topic without its records."""
-        return (await self._answers.topic(viewer, name)).model_copy(update={"records": ()})
+        return (await self._answers.topic(viewer, name)).model_copy(
+            update={"records": (), "records_hidden": True}
+        )
 
     async def status(self, viewer: Viewer, *, local: bool = False) -> StatusAnswer:
         """Workers."""
