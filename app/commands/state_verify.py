@@ -63,6 +63,8 @@ def verify(account: str | None, settle: float, limit: int, as_json: bool) -> Non
         _print_json(settings, verdict)
     else:
         _print(settings, verdict)
+    if account is not None and not verdict.rows:
+        click.echo(f"root account {account} has neither rows nor results: is the uuid right?", err=True)
     click.get_current_context().exit(verdict.exit_code)
 
 

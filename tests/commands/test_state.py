@@ -96,6 +96,8 @@ def verify_finds_what_is_spoilt(school, mastery):
     assert right.status == 0, right.out
     assert totals["rows"] == totals["equal"] == len(school.rows()) > 100
     assert totals["results"] > 1000
+    nobody = mastery("state", "verify", "--account", "nobody")
+    assert (nobody.status, "is the uuid right?" in nobody.err) == (0, True)
     spoilt = school.spoil()
     wrong = mastery("state", "verify", "--json", "--settle", "1")
     found, totals = differences(wrong)
