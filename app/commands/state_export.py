@@ -13,6 +13,7 @@ import click
 
 from app.commands.output import json_line
 from app.commands.rows import COURSE_FIELDS, FIELDS, row_json, row_lines
+from app.formulas import harmless
 from app.settings import load_settings
 from app.state.query import all_rows
 
@@ -20,8 +21,6 @@ __all__ = ["export"]
 
 _PATH = click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path)
 _STANDARD_OUTPUT = Path("-")
-#: What a text begins with that spreadsheets take for a formula (OWASP, CSV injection).
-_FORMULA = frozenset("=+-@\t\r\n")
 #: Seconds between two lines about the progress.
 _TELL_EVERY = 1.0
 
@@ -61,11 +60,8 @@ def export(form: str, out: Path, account: str | None, courses: bool) -> None:
 
 
 def _harmless(line: dict[str, Any]) -> dict[str, Any]:
-    """Keep spreadsheets from computing what somebody put into a title. `-` alone, of no account, is none."""
-    return {
-        name: f"'{value}" if isinstance(value, str) and len(value) > 1 and value[0] in _FORMULA else value
-        for name, value in line.items()
-    }
+    """Keep spreadsheets from computing what somebody put into a title."""
+    return {name: harmless(value) for name, value in line.items()}
 
 
 class _Progress:

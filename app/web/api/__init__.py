@@ -1,0 +1,1 @@
+"""The API: the same answers as the pages, as JSON."""
