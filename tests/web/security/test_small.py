@@ -1,40 +1,176 @@
+"""Nothing that is shown lets a group of fewer than FEWEST be counted, by itself or as a difference."""
+
+from itertools import combinations
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.web.models.groups import LevelCount
-from app.web.security.small import merge_small
+from app.web.models.groups import GridOutcome, LevelCount, OutcomeAnswer, OutcomeSummary
+from app.web.security.small import (
+    hide_small_of_column,
+    hide_small_of_outcome,
+    hide_small_of_summary,
+    merge_small,
+)
 from app.web.security.viewer import FEWEST
+from tests.web.fakes import freshness
+
+FRESH = freshness()
+counts = st.integers(0, 40)
 
 
-def levels(mastered, others):
-    found = [(count, True) for count in mastered] + [(count, False) for count in others]
-    top = len(found)
-    return [
-        LevelCount(points=top - place, description=f"level {place}", mastery=mastery, students=count)
-        for place, (count, mastery) in enumerate(found)
+def level(number, students, mastery):
+    return LevelCount(points=float(number), description=f"L{number}", mastery=mastery, students=students)
+
+
+@st.composite
+def answers(draw):
+    """An outcome whose levels count its scored students, or, rarely, others."""
+    above = draw(st.lists(counts, min_size=0, max_size=4))
+    below = draw(st.lists(counts, min_size=0, max_size=4))
+    scored, mastered = sum(above) + sum(below), sum(above)
+    unscored = draw(st.integers(0, 30))
+    levels = [level(9 - n, count, mastery=True) for n, count in enumerate(above)]
+    levels += [level(4 - n, count, mastery=False) for n, count in enumerate(below)]
+    if draw(st.integers(0, 3)) == 0:
+        mastered = draw(st.integers(0, scored))
+    if draw(st.integers(0, 5)) == 0:
+        scored += draw(st.integers(0, 12))
+    summary = OutcomeSummary(
+        root_account_uuid="a", learning_outcome_id="1", title="T", definition_state="known",
+        calculation_method="highest", calculation_int=None, mastery_points=3.0, points_possible=5.0,
+        students=scored + unscored, scored=scored, mastered=mastered, mean=2.345,
+    )  # fmt: skip
+    return OutcomeAnswer(
+        freshness=FRESH, outcome=summary, scale_source=None, definition_version=None, definition_time=None,
+        levels=tuple(levels), no_evidence=unscored + draw(st.sampled_from([0, 0, 0, 1, 3, 20])), median=2.55,
+        score_counts={"1": 1}, near_mastery=(), history=(), courses=("7",),
+    )  # fmt: skip
+
+
+def told_apart(answer: OutcomeAnswer, truth: OutcomeAnswer):
+    """Sizes of all groups that the shown numbers tell apart.
+
+    Students fall into: scored at each true level, scored at none, not scored. A shown number is the size of a
+    set of these; whoever adds and subtracts shown numbers can count any set that is a combination of them, so
+    the atoms of all shown sets are what must not be small.
+    """
+    atoms = {}
+    for number, one in enumerate(truth.levels):
+        atoms[f"level {number}"] = one.students
+    scored, students = truth.outcome.scored, truth.outcome.students
+    atoms["no level"] = scored - sum(one.students for one in truth.levels)
+    atoms["not scored"] = students - scored
+    levels = [name for name in atoms if name.startswith("level")]
+    shown = []
+    if answer.outcome.students is not None:
+        shown.append((set(atoms), answer.outcome.students))
+    if answer.outcome.scored is not None:
+        shown.append(({*levels, "no level"}, answer.outcome.scored))
+    start = 0
+    for one in answer.levels:
+        names = (one.description or "").split(" or ")
+        shown.append(({f"level {start + place}" for place in range(len(names))}, one.students))
+        start += len(names)
+    for names, number in shown:
+        assert sum(atoms[name] for name in names) == number, "what is shown is true"
+    groups = {}
+    for name in atoms:
+        groups.setdefault(tuple(name in names for names, _ in shown), []).append(name)
+    return [sum(atoms[name] for name in names) for pattern, names in groups.items() if any(pattern)]
+
+
+@given(answers())
+def test_the_shown_numbers_of_an_outcome_tell_no_small_group_apart(truth):
+    shown = hide_small_of_outcome(truth)
+    for size in told_apart(shown, truth):
+        assert size == 0 or size >= FEWEST
+
+
+@given(answers())
+def test_no_difference_of_two_shown_numbers_is_a_small_group(truth):
+    shown = hide_small_of_outcome(truth)
+    summary = shown.outcome
+    whole = [summary.students, summary.scored, summary.mastered]
+    numbers = [one for one in whole if one is not None]
+    assert all(number >= FEWEST for number in numbers)
+    # Each number here is of a part of the one before it.
+    for larger, smaller in combinations(numbers, 2):
+        assert larger - smaller == 0 or larger - smaller >= FEWEST
+    if summary.mastered is not None and summary.scored is not None:
+        assert summary.scored - summary.mastered >= FEWEST, "that nobody is below tells it of everybody"
+    assert all(one.students >= FEWEST for one in shown.levels)
+    if shown.levels:
+        assert sum(one.students for one in shown.levels) == summary.scored
+        assert sum(one.students for one in shown.levels if one.mastery) == summary.mastered
+    if shown.no_evidence is not None:
+        assert shown.no_evidence == 0 or shown.no_evidence >= FEWEST
+        assert summary.students == summary.scored + shown.no_evidence
+
+
+@given(answers())
+def test_the_list_and_the_page_say_the_same(truth):
+    assert hide_small_of_outcome(truth).outcome == hide_small_of_summary(truth.outcome)
+
+
+@given(answers())
+def test_no_score_is_counted_and_means_are_rounded_and_of_enough(truth):
+    shown = hide_small_of_outcome(truth)
+    assert (shown.score_counts, shown.near_mastery, shown.courses) == ({}, (), ())
+    enough = truth.outcome.scored >= FEWEST
+    assert shown.outcome.mean == (2.3 if enough else None)
+    assert shown.median in ((2.5, 2.6) if enough else (None,))
+
+
+@given(st.lists(st.tuples(counts, st.booleans()), max_size=8))
+def test_joined_levels_keep_their_order_their_students_and_their_side(drawn):
+    levels = [
+        level(n, count, mastery) for n, (count, mastery) in enumerate(sorted(drawn, key=lambda x: not x[1]))
+    ]
+    joined = merge_small(levels)
+    if joined:
+        assert sum(one.students for one in joined) == sum(one.students for one in levels)
+        assert " or ".join(one.description for one in joined) == " or ".join(
+            one.description for one in levels
+        )
+    for side in (True, False):
+        of_side = sum(one.students for one in levels if one.mastery is side)
+        assert sum(one.students for one in joined if one.mastery is side) in (0, of_side)
+        assert bool(joined) == all(
+            sum(one.students for one in levels if one.mastery is each) >= FEWEST for each in (True, False)
+        )
+
+
+def test_levels_that_are_large_enough_stay_as_they_are():
+    levels = (level(3, 10, mastery=True), level(2, 30, mastery=False), level(1, 12, mastery=False))
+    assert merge_small(levels) == levels
+
+
+def test_a_small_level_joins_its_neighbour_and_the_name_tells():
+    joined = merge_small(
+        [
+            level(4, 3, mastery=True),
+            level(3, 12, mastery=True),
+            level(2, 20, mastery=False),
+            level(1, 2, mastery=False),
+        ]
+    )
+    assert [(one.description, one.points, one.students) for one in joined] == [
+        ("L4 or L3", 3.0, 15),
+        ("L2 or L1", 1.0, 22),
     ]
 
 
-counts = st.lists(st.integers(0, 25), max_size=5)
-
-
-@given(counts, counts)
-def test_joined_levels_are_unions_of_neighbours_and_nobody_is_lost(mastered, others):
-    merged = merge_small(levels(mastered, others))
-    if min(sum(mastered), sum(others)) < FEWEST:
-        assert merged == ()
-        return
-    assert all(level.students >= FEWEST for level in merged)
-    for side, given_counts in ((True, mastered), (False, others)):
-        assert sum(level.students for level in merged if level.mastery is side) == sum(given_counts)
-    names = " or ".join(str(level.description) for level in merged).split(" or ")
-    assert names == [level.description for level in levels(mastered, others)]
-
-
-def test_what_is_too_small_at_the_end_joins_its_neighbour_alone():
-    merged = merge_small(levels([20], [27, 12, 3]))
-    assert [(level.students, level.description) for level in merged] == [
-        (20, "level 0"),
-        (27, "level 1"),
-        (15, "level 2 or level 3"),
-    ]
+@given(counts, st.data())
+def test_a_column_of_a_course(scored, data):
+    mastered = data.draw(st.integers(0, scored))
+    column = GridOutcome(
+        learning_outcome_id="1", title=None, mastery_points=3, points_possible=5, mean=2.345,
+        students=scored, mastered=mastered,
+    )  # fmt: skip
+    shown = hide_small_of_column(column)
+    assert (shown.students is None) == (scored < FEWEST)
+    assert (shown.mean is None) == (scored < FEWEST)
+    if shown.mastered is not None:
+        assert shown.mastered >= FEWEST
+        assert shown.students - shown.mastered >= FEWEST
