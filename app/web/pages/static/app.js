@@ -103,9 +103,6 @@
       if (button.dataset.themeToggle !== undefined) toggleTheme(button);
     });
     setInterval(tellTimes, 15000);
-    addEventListener("beforeprint", () => {
-      for (const details of document.querySelectorAll(".standing")) details.open = true;
-    });
     const changes = document.getElementById("changes");
     if (changes) listen((change) => showChange(changes, change));
     const student = document.body.dataset.student;
