@@ -7,6 +7,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from app.web.answers import Answers
+from app.web.api.application import ApiRoute, api_app
 from app.web.failures import Failures, problem_handlers
 from app.web.health import health_routes
 from app.web.metrics import metrics_route
@@ -28,6 +29,7 @@ def build_application(site: Site) -> ASGIApp:
         Mount("/health", routes=health_routes(site.progress)),
         metrics_route(site.progress, site.expected, site.numbers, lambda: site.worker_pid or "self"),
         Mount("/registry", app=registry_app(lambda: site.schemas)),
+        ApiRoute(api_app(lambda: site.answers, lambda: site.changes)),
         *page_routes(pages),
     ]
     app = Starlette(

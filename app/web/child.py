@@ -5,6 +5,7 @@ the pipe from it closes.
 """
 
 import contextlib
+import logging
 import os
 import socket
 import sys
@@ -16,6 +17,7 @@ from typing import Final
 import uvicorn
 from typing_extensions import override
 
+from app.errors import MasteryError
 from app.logs import log_to_stderr
 from app.schemas.contract import load_contract
 from app.schemas.known import SchemaCatalogue
@@ -35,6 +37,8 @@ _GRACE: Final = 2
 
 _LIMIT: Final = 3.0
 
+log = logging.getLogger(__name__)
+
 
 def main() -> None:
     """Serve until the worker ends."""
@@ -47,13 +51,26 @@ def main() -> None:
     assert isinstance(start, WebStart)  # noqa: S101 - what WebProcess sends first
     log_to_stderr(start.settings.log_level, start.settings.log_format)
     os.nice(_NICE)
+    try:
+        status = _serve(start, listener, pipe)
+    except MasteryError as error:
+        # Such as a file of logins that is wrong now; the worker starts this anew after a while.
+        log.error("%s; %s", error, error.hint or "the web server cannot serve")  # noqa: TRY400 - says it all
+        status = error.exit_code
+    # Queries that still run are of no use to anybody.
+    logging.shutdown()
+    os._exit(status)
+
+
+def _serve(start: WebStart, listener: socket.socket, pipe: Connection) -> int:
     reports = Reports(start.report)
     site = build_site(start, reports)
     server = _Server(site)
-    threading.Thread(target=_listen_to_worker, args=(pipe, reports, site, server), daemon=True).start()
+    told = (pipe, reports, site, server)
+    threading.Thread(target=_listen_to_worker, args=told, name="worker", daemon=True).start()
     server.run(sockets=[listener])
-    # Queries that still run are of no use to anybody.
-    os._exit(0)
+    site.close()
+    return 0
 
 
 class _Server(uvicorn.Server):

@@ -10,6 +10,7 @@ from app.roster import Roster
 from app.schemas.known import SchemaCatalogue
 from app.settings import Settings
 from app.web.answers import Answers
+from app.web.api.events import Changes
 from app.web.health import Looks
 from app.web.names import Names
 from app.web.pace import Pace
@@ -25,7 +26,8 @@ _QUERIES: Final = 4
 class Site:
     """What routes are made of. `report()`: the newest of the worker, None where there is no worker.
 
-    `answers` is None until there is something to answer from. Synchronous queries run in `executor`.
+    `answers` and `changes` are None until there is something to answer from. Synchronous queries run in
+    `executor`.
     """
 
     settings: Settings
@@ -36,12 +38,16 @@ class Site:
     schemas: SchemaCatalogue | None = None
     roster: Callable[[], Roster] = Roster
     answers: Answers | None = None
+    changes: Changes | None = None
     pace: Pace = field(default_factory=Pace)
     executor: Executor = field(default_factory=lambda: ThreadPoolExecutor(_QUERIES, "query"))
 
     def take(self, report: WorkerReport) -> None:
         """Follow the worker: told of each report, in a thread."""
         self.pace.take(report)
+
+    def close(self) -> None:
+        """Let go of everything, at the end of the process."""
 
     @property
     def worker_pid(self) -> int | None:

@@ -43,3 +43,11 @@ def test_a_mistake_of_ours_is_logged_without_what_it_was_about(site, caplog):
     assert "Ada" not in page.text
     assert "unexpected ValueError while /mastery was answered" in caplog.text
     assert "Ada" not in caplog.text
+
+
+def test_the_api_answers_what_the_pages_show(client, site):
+    assert client.get("/api/overview").status_code == 503
+    site.answers = FakeAnswers()
+    assert client.get("/api/overview").status_code == 200
+    assert client.get("/openapi.json").json()["openapi"]
+    assert client.get("/api/no-such").json()["status"] == 404
