@@ -1,13 +1,12 @@
-from collections.abc import Iterator
-
 import httpx
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp
 
 from app.schemas.contract import load_contract
 from app.schemas.known import KnownSchema, SchemaCatalogue
 from app.settings import Settings
-from app.stream.progress import Progress
+from app.stream.progress import Progress, ProgressSnapshot
 from app.web.application import build_application
 from app.web.site import Site
 
@@ -23,18 +22,45 @@ def catalogue() -> SchemaCatalogue:
     return SchemaCatalogue(schemas)
 
 
-@pytest.fixture
-def progress() -> Progress:
-    return Progress()
+class Current:
+    """The progress of the test that runs: an application is made once for a module."""
+
+    progress = Progress()
+
+    def snapshot(self) -> ProgressSnapshot:
+        return self.progress.snapshot()
+
+
+@pytest.fixture(scope="module")
+def expected() -> dict[str, tuple[str, ...]]:
+    """Label values that counters start with."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def site_of_module(expected) -> Site:
+    return Site(Settings(), Current(), expected=expected)
+
+
+@pytest.fixture(scope="module")
+def application(site_of_module) -> ASGIApp:
+    return build_application(site_of_module)
 
 
 @pytest.fixture
-def site(progress, catalogue) -> Site:
-    """A site whose worker is `progress`; tests may change it before they ask for `client`."""
-    return Site(Settings(), progress, schemas=catalogue)
+def progress(site_of_module) -> Progress:
+    site_of_module.progress.progress = Progress()
+    return site_of_module.progress.progress
 
 
 @pytest.fixture
-def client(site) -> Iterator[httpx.Client]:
-    with TestClient(build_application(site), base_url="http://127.0.0.1:6066") as client:
-        yield client
+def site(site_of_module, progress, catalogue) -> Site:
+    """The site that `client` asks, for tests to change."""
+    site_of_module.schemas = catalogue
+    site_of_module.answers = None
+    return site_of_module
+
+
+@pytest.fixture
+def client(application, site) -> httpx.Client:
+    return TestClient(application, base_url="http://127.0.0.1:6066")

@@ -4,6 +4,7 @@ import pytest
 
 from app.definitions.lookup import DefinitionCounts
 from app.mastery_numbers import MasteryNumbers
+from app.web.application import build_application
 from app.web.mastery_metrics import NOT_PLACED
 from tests.web.test_metrics import samples
 
@@ -13,9 +14,16 @@ def told():
     return []
 
 
+@pytest.fixture(scope="module")
+def application(site_of_module):
+    # Which numbers are asked for is settled when the application is made.
+    site_of_module.numbers = lambda: site_of_module.told[-1] if site_of_module.told else None
+    return build_application(site_of_module)
+
+
 @pytest.fixture
 def site(site, told):
-    site.numbers = lambda: told[-1] if told else None
+    site.told = told
     return site
 
 

@@ -23,10 +23,9 @@ def samples(client):
     }
 
 
-@pytest.fixture
-def site(site):
-    site.expected = {"events": ("rubric_assessed",)}
-    return site
+@pytest.fixture(scope="module")
+def expected():
+    return {"events": ("rubric_assessed",)}
 
 
 def commit(progress, **counts):

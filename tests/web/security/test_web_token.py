@@ -54,7 +54,7 @@ def test_everything_but_health_wants_the_token(client, path):
     assert TOKEN not in refused.text
     challenges = refused.headers.get_list("WWW-Authenticate")
     assert [challenge.partition(" ")[0] for challenge in challenges] == ["Bearer", "Basic"]
-    assert client.get(path, headers={"Authorization": f"Bearer {TOKEN}"}).status_code in {200, 307, 404}
+    assert client.get(path, headers={"Authorization": f"Bearer {TOKEN}"}).status_code not in {401, 403}
 
 
 def test_health_is_open_to_all(client):
