@@ -19,12 +19,16 @@ LONG_ZOMBIE_STEPS = (
     *ZOMBIE_STEPS,
     "recompute",
     "begin",
+    "produce",
     "flush+rows",
     "end+rows",
+    "done+rows",
     "write",
     "release",
     "note",
 )
+#: Of a worker that takes partitions over. It has written nothing, and may take its share again.
+LONG_STARTING_STEPS = ("take_over:1", "append:2", "finish_restore:2", "catch_up:1", "open:1")
 
 
 @pytest.mark.parametrize("step", ZOMBIE_STEPS if ROUNDS == 1 else LONG_ZOMBIE_STEPS)
@@ -47,6 +51,32 @@ def test_a_zombies_rows_never_count(mastery_run, step: str) -> None:
         changelog = run.settings.changelog_topic
         seen = [len(read_all(run.kafka.bootstrap, changelog, committed=only)) for only in (True, False)]
         assert seen[0] < seen[1], "the zombie had written no rows: the run proves nothing"
+
+
+@pytest.mark.skipif(ROUNDS == 1, reason="in longer runs alone: FAULT_ROUNDS=2")
+def test_a_zombie_that_was_taking_over_spoils_nothing(mastery_run) -> None:
+    """One after the other, each without files."""
+    run = mastery_run(seed=SEED + 38)
+    worker = run.worker("worker-0")
+    worker.start()
+    run.wait_for_rows(300)
+    worker.terminate()
+    assert worker.wait(30.0) == 0, worker.log
+    for number, fault in enumerate(LONG_STARTING_STEPS):
+        zombie = run.worker(f"zombie-{number}", module=FAULTY_WORKER, FAULT=f"stop:{fault}")
+        zombie.start()
+        wait_until(lambda z=zombie: z.frozen, timeout=60.0, what=f"a stop at {fault}", detail=run.logs)
+        run.school.redefine(number)
+        successor = run.worker(f"worker-{number + 1}")
+        successor.start()
+        run.wait_for_rows(200, timeout=40.0)
+        zombie.thaw()
+        run.wait_for_rows(200, timeout=40.0)
+        zombie.kill()
+        successor.terminate()
+        assert successor.wait(30.0) == 0, successor.log
+    run.worker("last").start()
+    run.finish()
 
 
 def test_workers_come_and_go_under_load(mastery_run) -> None:
