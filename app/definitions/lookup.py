@@ -75,6 +75,15 @@ class Lookup:
         """The latest version of a proficiency."""
         return self._proficiencies.get(root_account_uuid, {}).get(outcome_proficiency_id)
 
+    def outcomes(self) -> list[OutcomeDefinition]:
+        """The latest version of every root account's own outcomes."""
+        with self._lock:
+            return [one for found in self._outcomes.values() for one in found.values()]
+
+    def scales(self, root_account_uuid: str) -> AccountScales:
+        """The scales in force in a root account, whether they are used or not."""
+        return self._scales.get(root_account_uuid, _NO_SCALES)
+
     def apply(
         self, outcomes: Iterable[OutcomeRow], proficiencies: Iterable[ProficiencyRow]
     ) -> tuple[set[ChangedOutcome], set[str]]:
