@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     web_advertised_url: HttpUrl | None = Field(
         default=None,
         description="Address under which the other workers reach this one's web server, for example "
-        "http://worker-1:6066. Unset: http://<web host>:<web port>.",
+        "http://worker-1:6066. Unset: the one it listens on; for all addresses, the machine's name.",
     )
     web_token: Annotated[SecretStr, BeforeValidator(stripped), AfterValidator(check_web_token)] | None = (
         Field(

@@ -25,6 +25,8 @@ from app.settings import Settings
 from app.stream.progress import Progress
 from app.web.listen import address_text, listen, url_of
 from app.web.report import Group, KnownSchemas, Stop, WebStart, WorkerReport
+from app.web.security.audit import Audit
+from app.web.security.pseudonyms import key_of
 
 __all__ = ["WebProcess"]
 
@@ -119,10 +121,11 @@ class WebProcess:
         """Listen, and have the process started. Requests wait until it answers, a second or so.
 
         Taken, the default port means the next free one. Raises PortInUse, AddressUnusable, LoginMissing,
-        UsersFileUnusable or WebTokenUnusable.
+        UsersFileUnusable, WebTokenUnusable, AuditFileUnusable or KeyUnusable.
         """
         if self._thread is not None:
             raise RuntimeError("the web process is started already")
+        _check(self._settings)
         self._listener = listen(self._settings)
         self._stopping.clear()
         # A daemon: a worker that ends without stop() must not hang on it.
@@ -220,3 +223,10 @@ class WebProcess:
         snapshot = self._progress.snapshot()
         group = Group(self.advertised_url) if self._group is None else self._group()
         return WorkerReport(time.time(), os.getpid(), __version__, snapshot, group, self._counted)
+
+
+def _check(settings: Settings) -> None:
+    """Raise what would keep the process from serving: the worker's start ends with it, in one line."""
+    Audit(settings.web_audit_file).stop()
+    if settings.web_pseudonyms:
+        key_of(settings)

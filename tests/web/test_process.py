@@ -15,6 +15,7 @@ from app.definitions.lookup import DefinitionCounts
 from app.settings import Settings
 from app.stream.progress import Phase, Progress
 from app.web.process import WebProcess
+from app.web.security.audit import AuditFileUnusable
 from tests.support.waiting import wait_until
 
 #: A process that has a web process, tells its address and both ids, and then waits.
@@ -23,6 +24,7 @@ import os, sys, time
 from app.settings import Settings
 from app.stream.progress import Progress
 from app.web.process import WebProcess
+from app.web.security.audit import AuditFileUnusable
 web = WebProcess(Settings(web_port=0), Progress())
 web.start()
 while web.pid is None: time.sleep(0.01)
@@ -170,3 +172,9 @@ def test_it_ends_with_a_worker_that_is_killed(early):
             httpx.get(f"{url}/health/live", timeout=10).raise_for_status()
         worker.kill()
     wait_until(lambda: gone(int(pid)), timeout=2 if not early else 5, what="the end of the web process")
+
+
+def test_what_keeps_it_from_serving_ends_the_start(tmp_path):
+    web = WebProcess(Settings(web_port=0, web_audit_file=tmp_path / "missing" / "audit.log"), Progress())
+    with pytest.raises(AuditFileUnusable):
+        web.start()
