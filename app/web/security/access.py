@@ -42,17 +42,18 @@ class Access:
     lines of the audit log.
     """
 
-    def __init__(self, settings: Settings, answers: Answers) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._audit = Audit(settings.web_audit_file)
-        guarded = AuditedAnswers(GuardedAnswers(answers), self._audit)
-        self._translated: PseudonymousAnswers | None = None
-        if settings.web_pseudonyms:
-            pseudonyms = Pseudonyms(key_of(settings), lambda: students_of(answers))
-            self._translated = PseudonymousAnswers(guarded, pseudonyms)
-        self.answers: Answers = self._translated or guarded
-        """What API and pages ask."""
+        self._pseudonyms = Pseudonyms(key_of(settings)) if settings.web_pseudonyms else None
         self.cluster: ClusterIdentity = cluster_identity(settings)
         """How workers know each other."""
+
+    def over(self, answers: Answers) -> Answers:
+        """Return what API and pages are to ask in place of `answers`."""
+        audited = AuditedAnswers(GuardedAnswers(answers), self._audit)
+        if self._pseudonyms is None:
+            return audited
+        return PseudonymousAnswers(audited, self._pseudonyms, lambda: students_of(answers))
 
     def live(self, source: LiveChanges) -> LiveChanges:
         """Return `source`, narrowed as answers are. Called for who sees no students, it raises Forbidden."""
@@ -68,11 +69,11 @@ class Access:
     async def _narrowed(
         self, changes: AsyncIterator[Change], viewer: Viewer, *, local: bool
     ) -> AsyncGenerator[Change, None]:
-        translated = None if local else self._translated
+        pseudonyms = None if local else self._pseudonyms
         try:
             async for change in changes:
                 for seen in visible_changes(viewer, [change]):
-                    yield seen if translated is None else translated.change(seen)
+                    yield seen if pseudonyms is None else pseudonyms.change(seen)
         finally:
             if isinstance(changes, AsyncGenerator):
                 await changes.aclose()

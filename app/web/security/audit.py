@@ -54,8 +54,7 @@ class Audit:
                     f"MASTERY_WEB_AUDIT_FILE: {file} cannot be written: {error.strerror or error}",
                     hint="name a file in a folder that the worker may write to",
                 ) from None
-        self._thread = threading.Thread(target=self._write, name="audit", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
 
     def student(self, viewer: Viewer, student: str, outcome: str = "shown") -> None:
         """Tell of a look at one student."""
@@ -76,6 +75,8 @@ class Audit:
 
     def stop(self) -> None:
         """Write what is waiting, for two seconds at most, and end."""
+        if self._thread is None:
+            return
         try:
             self._queue.put(None, timeout=_STOP_SECONDS)
         except queue.Full:
@@ -92,9 +93,12 @@ class Audit:
             "path": viewer.path,
             **more,
         }
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._write, name="audit", daemon=True)
+            self._thread.start()
         try:
-            # One line, whatever is in a name: JSON escapes line feeds.
-            self._queue.put_nowait(json.dumps(line, ensure_ascii=False))
+            # ASCII alone: one line for every tool, whatever is in a name.
+            self._queue.put_nowait(json.dumps(line))
         except queue.Full:
             self._lost += 1
 
@@ -116,7 +120,7 @@ class Audit:
     def _out(self, lines: list[str]) -> None:
         if self._file is not None:
             try:
-                _append(self._file, "".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+                _append(self._file, "".join(f"{line}\n" for line in lines).encode("ascii"))
             except OSError as error:
                 if not self._failing:
                     log.error(  # noqa: TRY400 - one line says it all

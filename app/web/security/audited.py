@@ -44,7 +44,8 @@ class AuditedAnswers(Answers):
         except Problem as problem:
             self._list(viewer, 0, filters, student=query.user, outcome=type(problem).__name__, local=local)
             raise
-        self._list(viewer, len(page.rows), filters, student=query.user, local=local)
+        if not local:
+            self._audit.students(viewer, len(page.rows), filters, student=query.user)
         return page
 
     async def student(

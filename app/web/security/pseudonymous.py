@@ -6,7 +6,6 @@ from app.web.answers import Answers
 from app.web.models.groups import CourseAnswer, CourseList, OutcomeAnswer, OutcomeList
 from app.web.models.mastery import MasteryPage, MasteryQuery, MasteryRow, StudentAnswer
 from app.web.models.stream import (
-    Change,
     DeadLetterAnswer,
     DeadLetterPage,
     DeadLetterQuery,
@@ -16,7 +15,7 @@ from app.web.models.stream import (
     TopicList,
 )
 from app.web.problems import NotFound
-from app.web.security.pseudonyms import Pseudonyms
+from app.web.security.pseudonyms import Pseudonyms, Students
 from app.web.security.viewer import Viewer
 
 __all__ = ["PseudonymousAnswers"]
@@ -28,13 +27,15 @@ _HIDDEN = {"key": None, "headers": (), "json_text": None, "text": None, "cut": F
 class PseudonymousAnswers(Answers):
     """Translates what is asked and what is answered; whoever asks, admins too.
 
-    Where a student's id may stand among other things, in keys, bytes and records, these are left out. With
-    `local` another worker asks, which adds parts up by ids and translates then: nothing is changed.
+    `students` finds those that were not shown lately. Where a student's id may stand among other things, in
+    keys, bytes and records, these are left out. With `local` another worker asks, which adds parts up by ids
+    and translates then: nothing is changed.
     """
 
-    def __init__(self, answers: Answers, pseudonyms: Pseudonyms) -> None:
+    def __init__(self, answers: Answers, pseudonyms: Pseudonyms, students: Students) -> None:
         self._answers = answers
         self._pseudonyms = pseudonyms
+        self._students = students
 
     async def overview(self, viewer: Viewer, *, local: bool = False) -> Overview:
         """The overview."""
@@ -44,14 +45,10 @@ class PseudonymousAnswers(Answers):
         return answer.model_copy(
             update={
                 "last_events": tuple(one.model_copy(update={"key": None}) for one in answer.last_events),
-                "changes": tuple(self.change(one) for one in answer.changes),
+                "changes": tuple(self._pseudonyms.change(one) for one in answer.changes),
                 "examples": {name: self._href(href) for name, href in answer.examples.items()},
             }
         )
-
-    def change(self, change: Change) -> Change:
-        """Return a change with the student's pseudonym."""
-        return change.model_copy(update={"user_uuid": self._pseudonyms.of(change.user_uuid)})
 
     async def mastery(self, viewer: Viewer, query: MasteryQuery, *, local: bool = False) -> MasteryPage:
         """Rows; what is no pseudonym finds nobody."""
@@ -60,7 +57,7 @@ class PseudonymousAnswers(Answers):
         user = query.user
         if user is not None:
             try:
-                user = await self._pseudonyms.back(user)
+                user = await self._pseudonyms.back(user, self._students)
             except NotFound:
                 # An id that nobody has: the answer is a list without rows, with all else that belongs to it.
                 user = f"no student has this id: {query.user}"[:255]
@@ -80,7 +77,9 @@ class PseudonymousAnswers(Answers):
         """One student, by pseudonym."""
         if local:
             return await self._answers.student(viewer, user_uuid, account, local=True)
-        answer = await self._answers.student(viewer, await self._pseudonyms.back(user_uuid), account)
+        answer = await self._answers.student(
+            viewer, await self._pseudonyms.back(user_uuid, self._students), account
+        )
         return answer.model_copy(
             update={"user_uuid": self._pseudonyms.of(answer.user_uuid), "user_name": None}
         )

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from app.errors import MasteryError
 from app.settings import Settings
+from app.web.models.stream import Change
 from app.web.problems import BadParameter, NotFound
 from app.web.security.tokens import read_cluster_token
 
@@ -26,7 +27,7 @@ _TAG: Final = 16
 _DIGITS: Final = 12
 _MOST: Final = 100_000
 
-#: Yields the uuids of students, of those that the login may see or of all.
+#: Yields the uuids of all students.
 Students = Callable[[], AsyncIterator[str]]
 
 
@@ -72,17 +73,16 @@ def _kept(file: Path) -> bytes:
 
 
 class Pseudonyms:
-    """Pseudonyms of students, and back for those that were shown or that `students` can still find.
+    """Pseudonyms of students, and back for those that were shown or can still be found.
 
     48 bits of HMAC-SHA-256 under a key: that two of a million students share one has a probability of 0.2 %;
     then whoever was shown last is meant.
     """
 
-    def __init__(self, key: bytes, students: Students | None = None, *, most: int = _MOST) -> None:
+    def __init__(self, key: bytes, *, most: int = _MOST) -> None:
         self._names_key = hmac.digest(key, b"names", "sha256")
         self._tag_key = hmac.digest(key, b"cursor tag", "sha256")
         self._stream_key = hmac.digest(key, b"cursor stream", "sha256")
-        self._students = students
         self._most = most
         self._shown: OrderedDict[str, str] = OrderedDict()
 
@@ -95,8 +95,15 @@ class Pseudonyms:
             self._shown.popitem(last=False)
         return pseudonym
 
-    async def back(self, pseudonym: str) -> str:
-        """Return whose it is. Raises NotFound: a student's own id is not taken for a pseudonym."""
+    def change(self, change: Change) -> Change:
+        """Return a change with the student's pseudonym."""
+        return change.model_copy(update={"user_uuid": self.of(change.user_uuid)})
+
+    async def back(self, pseudonym: str, students: Students) -> str:
+        """Return whose it is: one that was shown, or of `students`.
+
+        Raises NotFound; a student's own id is not taken for a pseudonym.
+        """
         if not _FORM.fullmatch(pseudonym):
             raise NotFound(
                 "Students have pseudonyms here, such as student-7f3a9c21d04e.",
@@ -104,10 +111,9 @@ class Pseudonyms:
             )
         if (known := self._shown.get(pseudonym)) is not None:
             return known
-        if self._students is not None:
-            async for user_uuid in self._students():
-                if self._name(user_uuid) == pseudonym:
-                    return user_uuid
+        async for user_uuid in students():
+            if self._name(user_uuid) == pseudonym:
+                return user_uuid
         raise NotFound(
             "No student of this pseudonym was found.",
             hint="Look for the student on the mastery page. Pseudonyms change with the cluster token.",

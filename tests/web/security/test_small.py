@@ -174,3 +174,15 @@ def test_a_column_of_a_course(scored, data):
     if shown.mastered is not None:
         assert shown.mastered >= FEWEST
         assert shown.students - shown.mastered >= FEWEST
+
+
+def test_what_is_too_small_at_the_end_joins_its_neighbour_alone():
+    joined = merge_small(
+        [
+            level(4, 20, mastery=True),
+            level(3, 27, mastery=False),
+            level(2, 12, mastery=False),
+            level(1, 3, mastery=False),
+        ]
+    )
+    assert [(one.description, one.students) for one in joined] == [("L4", 20), ("L3", 27), ("L2 or L1", 15)]
