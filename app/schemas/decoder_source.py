@@ -15,27 +15,30 @@ _LENGTH = (
 )
 
 
-def decoder_source(record: Record, only: Collection[str] | None = None) -> str:
-    """The source of `decode(data)`, which gives a dict of all fields, or of those whose paths `only` has.
+def decoder_source(record: Record, only: Collection[str] | None = None, *, plain_times: bool = False) -> str:
+    """The source of `decode(data, at=0)`: a dict of all fields, or of those whose paths `only` has.
 
-    It calls on names that `app.schemas.decoder` provides.
+    It calls on names that `app.schemas.decoder` provides. `at` is where the record begins in `data`.
     """
-    return _Writer(only).module(record)
+    return _Writer(only, plain_times=plain_times).module(record)
 
 
 class _Writer:
     """Writes a function that decodes a record, one variable for each value, or passes over it."""
 
-    def __init__(self, only: Collection[str] | None) -> None:
+    def __init__(self, only: Collection[str] | None, *, plain_times: bool) -> None:
         self._only = only
+        self._plain_times = plain_times
         self._functions: list[str] = []
         self._variables = 0
 
     def module(self, record: Record) -> str:
         lines, value = self._record(record, "")
-        body = ["try:", "    at = 0", *_indented(lines), "    if at == len(data):", f"        return {value}"]
+        # Each byte as a character: a slice of it that is ASCII is a string as it stands.
+        body = ["try:", '    text = data.decode("latin-1")', *_indented(lines)]
+        body += ["    if at == len(data):", f"        return {value}"]
         body += ["except failures:", "    pass", "raise malformed()"]
-        self._functions.append("\n".join(["def decode(data):", *_indented(body)]))
+        self._functions.append("\n".join(["def decode(data, at=0):", *_indented(body)]))
         return "\n\n\n".join(self._functions) + "\n"
 
     def _variable(self) -> str:
@@ -90,23 +93,37 @@ class _Writer:
         name = self._variable()
         match value_type.kind:
             case Kind.STRING:
-                lines = [*_LENGTH, f"{name} = data[at : (at := at + length)].decode()"]
+                lines = [
+                    *_LENGTH,
+                    f"{name} = text[at : (at := at + length)]",
+                    f"if not {name}.isascii():",
+                    f"    {name} = data[at - length : at].decode()",
+                ]
             case Kind.DOUBLE:
                 lines = [f"({name},) = double(data, at)", "at += 8"]
             case Kind.BOOLEAN:
                 lines = [f"{name} = BOOLEAN[data[at]]", "at += 1"]
             case Kind.ARRAY if value_type.items is not None:
                 lines = self._array(value_type.items, name, path)
+            case Kind.TIMESTAMP if self._plain_times:
+                lines = [
+                    f"if not ({name} := half_milliseconds(data, at)) & 1:",
+                    f"    {name} >>= 1",
+                    "    at += 6",
+                    "else:",
+                    f"    {name}, at = long(data, at)",
+                ]
+            case Kind.TIMESTAMP:
+                lines = [f"{name}, at = timestamp(data, at)"]
             case _:
-                function = "timestamp" if value_type.kind is Kind.TIMESTAMP else "long"
-                lines = [f"{name}, at = {function}(data, at)"]
+                lines = [f"{name}, at = long(data, at)"]
         return lines, name
 
     def _array(self, items: ValueType, name: str, path: str) -> list[str]:
         lines, value = self._value(items, path)
         function = f"item_of_{name}"
         body = [*lines, f"return {value}, at"]
-        self._functions.append("\n".join([f"def {function}(data, at):", *_indented(body)]))
+        self._functions.append("\n".join([f"def {function}(data, text, at):", *_indented(body)]))
         return [
             f"{name} = []",
             "count, at = long(data, at)",
@@ -115,7 +132,7 @@ class _Writer:
             "        count = -count",
             "        _, at = long(data, at)",
             "    for _ in range(count):",
-            f"        item, at = {function}(data, at)",
+            f"        item, at = {function}(data, text, at)",
             f"        {name}.append(item)",
             "    count, at = long(data, at)",
         ]
