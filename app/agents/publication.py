@@ -44,17 +44,19 @@ class Publication:
         self._encode_row = encode_row
         self._encode_course = encode_course
 
-    def records(self, key: bytes, before: Row | None, after: Row, now: int) -> Iterator[TypedRecord]:
-        """Yield the row's record, one for each course that changed, and tombstones for courses that it left.
+    def records(self, key: bytes, before: Row | None, after: Row, now: int) -> list[TypedRecord]:
+        """The row's record, one for each course that changed, and tombstones for courses that it left.
 
         `key` is that of the row, `now` in milliseconds since 1970.
         """
-        yield (self._row_topic, self._encode_row(after), key, -1, None, None, now)
+        topic = self._course_topic
+        made: list[TypedRecord] = [(self._row_topic, self._encode_row(after), key, -1, None, None, now)]
         for course in _changed_courses(before, after):
-            course_key = _course_key(key, course.course_id)
-            yield (self._course_topic, self._encode_course(course), course_key, -1, None, None, now)
-        for course_id in courses_left(before, after):
-            yield (self._course_topic, None, _course_key(key, course_id), -1, None, None, now)
+            encoded = self._encode_course(course)
+            made.append((topic, encoded, _course_key(key, course.course_id), -1, None, None, now))
+        left = courses_left(before, after)
+        made += [(topic, None, _course_key(key, course_id), -1, None, None, now) for course_id in left]
+        return made
 
     def tombstones(self, key: bytes, before: Row, now: int) -> Iterator[TypedRecord]:
         """Yield what takes the row and its courses away from consumers."""
@@ -67,27 +69,29 @@ def _course_key(key: bytes, course_id: str) -> bytes:
     return key + b":" + course_id.encode()
 
 
-def _changed_courses(before: Row | None, after: Row) -> Iterator[CourseRow]:
-    known = {}
+def _changed_courses(before: Row | None, after: Row) -> list[CourseRow]:
+    courses = after.courses
     if before is not None and (
         before.definition_state == after.definition_state
         and before.outcome_title == after.outcome_title
         and before.last_event_time == after.last_event_time
     ):
         known = {course.course_id: course for course in before.courses}
-    for course in after.courses:
-        if known.get(course.course_id) != course:
-            yield CourseRow(
-                after.root_account_uuid,
-                after.user_uuid,
-                after.learning_outcome_id,
-                course.course_id,
-                course.course_uuid,
-                course.score,
-                course.mastery,
-                course.results_count,
-                course.last_assessed_at,
-                after.definition_state,
-                after.outcome_title,
-                after.last_event_time,
-            )
+        courses = tuple(course for course in courses if known.get(course.course_id) != course)
+    return [
+        CourseRow(
+            after.root_account_uuid,
+            after.user_uuid,
+            after.learning_outcome_id,
+            course.course_id,
+            course.course_uuid,
+            course.score,
+            course.mastery,
+            course.results_count,
+            course.last_assessed_at,
+            after.definition_state,
+            after.outcome_title,
+            after.last_event_time,
+        )
+        for course in courses
+    ]

@@ -208,21 +208,15 @@ class _ByTables(_ByCalls):
         return f"LENGTH[len({source})]"
 
     def _timestamp(self, source: str, where: str, *, nullable: bool) -> tuple[list[str], str]:
+        if self._plain_times:
+            some = f"{{NULL if (v := {source}) is None else SOME + TIME[v]}}"
+            return [], some if nullable else f"{{TIME[{source}]}}"
         name = _variable(where)
         low = "SOME_LOW" if nullable else "LOW"
-        if self._plain_times:
-            lines = [
-                f"days, rest = divmod({name}, 86_400_000)",
-                "low, high, next_high = DAY[days]",
-                "low += rest * 2",
-            ]
-        else:
-            lines = [
-                f"since = {name} - EPOCH",
-                "low, high, next_high = DAY[since.days]",
-                "low += since.seconds * 2000 + since.microseconds // 1000 * 2",
-            ]
-        lines += [
+        lines = [
+            f"since = {name} - EPOCH",
+            "low, high, next_high = DAY[since.days]",
+            "low += since.seconds * 2000 + since.microseconds // 1000 * 2",
             f'{name} = f"{{{low}[low & 0x3FFF]}}{{MIDDLE[low >> 14]}}{{high if low < CARRY else next_high}}"',
         ]
         if nullable:

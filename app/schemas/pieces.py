@@ -82,6 +82,30 @@ class _Days(dict[int, tuple[int, str, str]]):
         return entry
 
 
+class _Times(dict[int, str]):
+    """Milliseconds since 1970 as they are written, kept for a while: rows tell a time in several places."""
+
+    def __init__(self, low: Sequence[str]) -> None:
+        super().__init__()
+        self._low = low
+        self._days = _Days()
+
+    def __missing__(self, milliseconds: int) -> str:
+        day, rest = divmod(milliseconds, _DAY // 2)
+        try:
+            low, high, next_high = self._days[day]
+        except KeyError:
+            piece = long(milliseconds)
+        else:
+            low += rest * 2
+            end = high if low < _CARRY else next_high
+            piece = f"{self._low[low & 0x3FFF]}{self._low[low >> 14 & 0x3FFF]}{end}"
+        if len(self) >= _CACHED:
+            self.clear()
+        self[milliseconds] = piece
+        return piece
+
+
 @cache
 def _tables() -> Mapping[str, Any]:
     lengths = [long(number) for number in range(1 << 13)]
@@ -98,6 +122,7 @@ def _tables() -> Mapping[str, Any]:
         "LONG": {number: long(number) for number in range(-128, 1024)},
         "LOW": low,
         "SOME_LOW": [_SOME + piece for piece in low],
+        "TIME": _Times(low),
         "MIDDLE": low * 2,  # its index has one bit more, the carry, which does not count here
         "double": _double,
         "join": "".join,

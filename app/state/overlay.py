@@ -25,13 +25,12 @@ class Overlay:
     """Rows as they will be once the open checkpoints are committed. Used from the event loop alone."""
 
     def __init__(self) -> None:
-        self._rows: dict[int, dict[bytes, tuple[StateChange, bytes | None]]] = {}
+        #: By partition and key the last change of each row.
+        self._rows: dict[int, dict[bytes, StateChange]] = {}
 
     def put(self, change: StateChange) -> None:
         """Lay a change over what is there."""
-        rows = self._rows.setdefault(change.partition, {})
-        for key, value in change.rows.items():
-            rows[key] = change, value
+        self._rows.setdefault(change.partition, {}).update(dict.fromkeys(change.rows, change))
 
     def get_many(
         self, partition: int, keys: Iterable[bytes]
@@ -43,11 +42,11 @@ class Overlay:
         found: dict[bytes, bytes | None] = {}
         missing = []
         for key in keys:
-            entry = rows.get(key)
-            if entry is None:
+            change = rows.get(key)
+            if change is None:
                 missing.append(key)
             else:
-                found[key] = entry[1]
+                found[key] = change.rows[key]
         return found, missing
 
     def keys(self, partition: int) -> list[bytes]:
@@ -59,8 +58,7 @@ class Overlay:
         for change in changes:
             rows = self._rows.get(change.partition, {})
             for key in change.rows:
-                entry = rows.get(key)
-                if entry is not None and entry[0] is change:
+                if rows.get(key) is change:
                     del rows[key]
 
     def clear(self) -> None:

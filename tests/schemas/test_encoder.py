@@ -4,6 +4,7 @@ import io
 import json
 import struct
 from datetime import UTC, datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import Any
 
 import fastavro
@@ -146,6 +147,19 @@ def test_doubles_do_not_take_each_other_s_bytes(numbers: list[float]) -> None:
 def test_times_are_cut_to_milliseconds(moment: datetime) -> None:
     cut = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     assert SMALL_ENCODER.encode_ascii(Small(time=moment)) == SMALL_ENCODER.encode_ascii(Small(time=cut))
+
+
+TIMES = {**SMALL, "fields": [SMALL["fields"][4], SMALL["fields"][10]]}
+LONGS = json.loads(json.dumps(TIMES).replace(json.dumps(TIME), '"long"'))
+PLAIN_ENCODER, LONG_ENCODER = compile_encoder(TIMES, 7, plain_times=True), compile_encoder(LONGS, 7)
+
+
+@given(st.lists(st.integers(-(2**62), 2**62) | st.integers(-(10**9), 300_000_000_000_000), max_size=9))
+def test_plain_times_are_written_as_longs(times: list[int]) -> None:
+    for moment in times:
+        record = SimpleNamespace(time=moment, maybe_time=moment)
+        assert PLAIN_ENCODER.encode(record) == LONG_ENCODER.encode(record)
+        assert PLAIN_ENCODER.encode_ascii(record) == LONG_ENCODER.encode_ascii(record)
 
 
 @pytest.mark.parametrize("method", ["encode", "encode_ascii"])
