@@ -9,17 +9,19 @@ from starlette.applications import Starlette
 from app.web.models.base import WorkerState
 from app.web.pages.rendering import Pages
 from app.web.pages.routes import page_routes
-from app.web.security.viewer import LOCAL
+from app.web.security.viewer import LOCAL, Viewer
 from tests.web.fakes import FakeAnswers
 
 __all__ = ["fake_site"]
 
 
-def fake_site(answers: FakeAnswers, canvas_url: str | None = "https://canvas.school.example") -> Starlette:
+def fake_site(
+    answers: FakeAnswers, canvas_url: str | None = "https://canvas.school.example", viewer: Viewer = LOCAL
+) -> Starlette:
     """The pages over `answers`, at the time of the answers."""
     pages = Pages(
         answers_of=lambda _request: answers,
-        viewer_of=lambda _request: LOCAL,
+        viewer_of=lambda _request: viewer,
         canvas_url=canvas_url,
         clock=lambda: answers.now,
     )
