@@ -36,7 +36,14 @@ class MasteryQuery(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     account: str | None = Field(default=None, max_length=255, description="Root account uuid.")
-    user: str | None = Field(default=None, max_length=255, description="Student uuid.")
+    user: str | None = Field(
+        default=None,
+        max_length=255,
+        description="Student uuid; where there is a roster, also a part of the name.",
+    )
+    users: tuple[str, ...] | None = Field(
+        default=None, max_length=100, description="Student uuids, any of them: those that a name stands for."
+    )
     outcome: str | None = Field(
         default=None, max_length=255, description="Outcome id, or a part of its title, in any case."
     )

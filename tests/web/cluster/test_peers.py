@@ -41,9 +41,12 @@ def test_the_part_of_another_worker() -> None:
         seen.append(request)
         return httpx.Response(200, content=PAGE.model_dump_json())
 
-    assert ask(answer, user="a b&c", mastered=True, course=None, limit=5) == PAGE
+    assert ask(answer, user="a b&c", mastered=True, course=None, limit=5, users=["x", "y"]) == PAGE
     [request] = seen
-    assert str(request.url) == "http://worker-2:6066/api/mastery?user=a+b%26c&mastered=true&limit=5"
+    assert (
+        str(request.url)
+        == "http://worker-2:6066/api/mastery?user=a+b%26c&mastered=true&limit=5&users=x&users=y"
+    )
     assert request.headers["x-viewer"] == "local"
 
 
