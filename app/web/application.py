@@ -23,13 +23,16 @@ __all__ = ["build_application"]
 
 
 def build_application(site: Site) -> ASGIApp:
-    """Return what answers all requests. Raises WebTokenUnusable or UsersFileUnusable."""
+    """Return what answers all requests, each within what its login may see.
+
+    Raises WebTokenUnusable or UsersFileUnusable.
+    """
     pages = _pages(site)
     routes = [
         Mount("/health", routes=health_routes(site.progress)),
         metrics_route(site.progress, site.expected, site.numbers, lambda: site.worker_pid or "self"),
         Mount("/registry", app=registry_app(lambda: site.schemas)),
-        ApiRoute(api_app(lambda: site.answers, lambda: site.changes)),
+        ApiRoute(api_app(site.guarded_answers, site.guarded_changes)),
         *page_routes(pages),
     ]
     app = Starlette(
@@ -43,11 +46,12 @@ def build_application(site: Site) -> ASGIApp:
 
 def _pages(site: Site) -> Pages:
     def answers(_: Request) -> Answers:
-        if site.answers is None:
+        guarded = site.guarded_answers()
+        if guarded is None:
             raise NotReady(
                 "the worker has just started", hint="ask again in a moment", headers={"Retry-After": "2"}
             )
-        return site.answers
+        return guarded
 
     rules = site.settings.mastery_rules
     return Pages(

@@ -15,6 +15,7 @@ from app.web.health import Looks
 from app.web.names import Names
 from app.web.pace import Pace
 from app.web.report import Reports, WebStart, WorkerReport
+from app.web.security.access import Access
 
 __all__ = ["Site", "build_site"]
 
@@ -26,8 +27,9 @@ _QUERIES: Final = 4
 class Site:
     """What routes are made of. `report()`: the newest of the worker, None where there is no worker.
 
-    `answers` and `changes` are None until there is something to answer from. Synchronous queries run in
-    `executor`.
+    `answers` and `changes` are None until there is something to answer from. They know of no logins: routes
+    ask `guarded_answers` and `guarded_changes`, which keep to what each login may see. Synchronous queries run
+    in `executor`.
     """
 
     settings: Settings
@@ -41,6 +43,18 @@ class Site:
     changes: Changes | None = None
     pace: Pace = field(default_factory=Pace)
     executor: Executor = field(default_factory=lambda: ThreadPoolExecutor(_QUERIES, "query"))
+    access: Access = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.access = Access(self.settings)
+
+    def guarded_answers(self) -> Answers | None:
+        """What routes ask; None while there is nothing to answer from."""
+        return None if self.answers is None else self.access.over(self.answers)
+
+    def guarded_changes(self) -> Changes | None:
+        """What routes follow; None while there is nothing to follow."""
+        return None if self.changes is None else self.access.live(self.changes)
 
     def take(self, report: WorkerReport) -> None:
         """Follow the worker: told of each report, in a thread."""
@@ -48,6 +62,7 @@ class Site:
 
     def close(self) -> None:
         """Let go of everything, at the end of the process."""
+        self.access.stop()
 
     @property
     def worker_pid(self) -> int | None:
