@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from app.agents.publication import Publication
@@ -31,15 +30,6 @@ class RowUnreadable(MasteryError):
 
 class ResultUnreadable(MasteryError):
     """A record of a result topic is none. It is never skipped: scores would be wrong without a word."""
-
-
-@dataclass(slots=True)
-class _Held:
-    """A row as it is in the state."""
-
-    key: RowKey
-    results: Results
-    row: Row | None
 
 
 class MasteryProcessor:
@@ -118,19 +108,19 @@ class MasteryProcessor:
         changed: dict[bytes, bytes | None] = {**marks}
         for raw_key, blob in self._table.get_many(partition, raw_keys).items():
             key = raw_keys[raw_key]
-            held = _read(key, blob)
-            left = remaining(held.results, forgotten_at)
-            if left == held.results:
+            results, before = _read(key, blob)
+            left = remaining(results, forgotten_at)
+            if left == results:
                 continue
             if left.snapshots:
                 definition = self._definition(key.root_account_uuid, key.learning_outcome_id)
                 row = roll_up(key, left, definition)
                 changed[raw_key] = encode(left, row)
-                output.typed += self._publication.records(raw_key, held.row, row, now)
+                output.typed += self._publication.records(raw_key, before, row, now)
             else:
                 changed[raw_key] = None
-                if held.row is not None:
-                    output.typed += self._publication.tombstones(raw_key, held.row, now)
+                if before is not None:
+                    output.typed += self._publication.tombstones(raw_key, before, now)
                 output.mastery["deleted"] += 1
         self._keep(partition, changed, output, now)
 
@@ -142,18 +132,19 @@ class MasteryProcessor:
             blob = blobs.get(raw_key)
             if blob is None and not snapshots:
                 continue
-            held = _read(key, blob)
+            results, before = _read(key, blob)
             # Not any(): each of them must be applied.
-            news = [held.results.apply(snapshot) for snapshot in snapshots]
-            if snapshots and not any(news):
+            news = [results.apply(snapshot) for snapshot in snapshots]
+            if snapshots and True not in news:
                 output.mastery["repeated"] += 1
                 continue
-            row = roll_up(key, held.results, self._definition(key.root_account_uuid, key.learning_outcome_id))
-            if not snapshots and row == held.row:
+            row = roll_up(key, results, self._definition(key.root_account_uuid, key.learning_outcome_id))
+            same = row == before
+            if same and not snapshots:
                 continue
-            changed[raw_key] = encode(held.results, row)
-            if row != held.row:
-                output.typed += self._publication.records(raw_key, held.row, row, now)
+            changed[raw_key] = encode(results, row)
+            if not same:
+                output.typed += self._publication.records(raw_key, before, row, now)
                 output.mastery["published"] += 1
         output.mastery["changed"] += len(changed)
         self._keep(partition, changed, output, now)
@@ -174,10 +165,10 @@ class MasteryProcessor:
         now: int,
     ) -> None:
         """Add the changelog's records; the last of them tells where the changelog has come to."""
-        records = [(self._changelog, blob, key, partition, None, None, now) for key, blob in changed.items()]
-        topic, blob, key, *_ = records[-1]
-        output.typed += records[:-1]
-        output.typed.append((topic, blob, key, partition, delivered, None, now))
+        topic = self._changelog
+        output.typed += [(topic, blob, key, partition, None, None, now) for key, blob in changed.items()]
+        _, blob, key, *_ = output.typed[-1]
+        output.typed[-1] = (topic, blob, key, partition, delivered, None, now)
 
 
 def _unreadable(batch: RecordBatch, record: RawRecord, reason: str) -> ResultUnreadable:
@@ -189,16 +180,16 @@ def _unreadable(batch: RecordBatch, record: RawRecord, reason: str) -> ResultUnr
     )
 
 
-def _read(key: RowKey, blob: bytes | None) -> _Held:
+def _read(key: RowKey, blob: bytes | None) -> tuple[Results, Row | None]:
+    """A row as it is in the state, with its results; None where there is none yet."""
     if blob is None:
-        return _Held(key, Results(), None)
+        return Results(), None
     try:
-        results, row = decode(key, blob)
+        return decode(key, blob)
     except BlobError as error:
         raise RowUnreadable(
             f"a row of the state cannot be read: {error}", hint="`mastery state rebuild` makes it anew"
         ) from None
-    return _Held(key, results, row)
 
 
 def _offset_taker(change: StateChange) -> Delivered:

@@ -34,7 +34,7 @@ def roll_up(key: RowKey, results: Results, definition: Definition) -> Row:
     for course_id in _in_order(by_course):
         here, there = by_course[course_id], definition.of_course(course_id)
         counting_here = counting if len(here) == len(snapshots) else _counting(here)
-        # As a rule all results are of one course. The whole is rated on its scale then: the same numbers.
+        # Where all results are of one course, the whole is rated on its scale: the same numbers.
         is_whole = len(counting_here) == len(counting)
         course_score = total if is_whole else _score(counting_here, there)
         courses.append(
@@ -88,6 +88,13 @@ def _counting(snapshots: Sequence[ResultSnapshot]) -> Sequence[ResultSnapshot]:
 
 def _by_course(snapshots: Sequence[ResultSnapshot]) -> Mapping[str, Sequence[ResultSnapshot]]:
     """All results by their course, deleted ones too. Events of the middle generation do not name it."""
+    first = snapshots[0].course_id if snapshots else None
+    for snapshot in snapshots:
+        if snapshot.course_id != first:
+            break
+    else:
+        # As a rule all results are of one course.
+        return {} if first is None else {first: snapshots}
     by_course: dict[str, list[ResultSnapshot]] = {}
     for snapshot in snapshots:
         if snapshot.course_id is not None:
@@ -121,7 +128,7 @@ def _used(by_course: Mapping[str, Sequence[ResultSnapshot]], definition: Definit
 
 
 def _basis_of_whole(used: Mapping[str, Basis], definition: Definition) -> Basis | None:
-    if len({held.version for held in used.values()}) == 1:
+    if used and len({held.version for held in used.values()}) == 1:
         return next(iter(used.values()))
     return definition.basis
 
