@@ -171,9 +171,9 @@ class PartitionView(NamedTuple):
     end: int | None
     """End of the changelog as last seen; None before the broker told it."""
     ready: bool
-    """Whether it is in the answers: false until it has held all of the changelog once."""
+    """Whether it is in the answers: false until it holds all that the changelog held when it began."""
     progress: float
-    """0 to 1: of the first reading."""
+    """0 to 1, until it is ready."""
     current_at: float
     """When the view last held all that was committed."""
     error: str | None

@@ -59,6 +59,18 @@ class ViewStore:
         """When the view last held all of the changelog, or was begun (seconds since the epoch)."""
         return float(self._meta("synced_at") or 0.0)
 
+    @property
+    def unclean(self) -> bool:
+        """Whether `clean` has something to do."""
+        return self._unclean
+
+    def sound(self) -> bool:
+        """Read all of the file: whether it is undamaged."""
+        try:
+            return bool(self._db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+        except sqlite3.DatabaseError:
+            return False
+
     def apply(self, rows: Iterable[ChangedRow], position: int, *, synced: bool = False) -> None:
         """Take over records of the changelog up to a position, each key's last one, all or nothing.
 

@@ -15,16 +15,15 @@ METHODS = ["highest", "latest", "decaying_average"]
 
 
 def random_row(random, key, title):
-    courses = []
-    for course in random.sample(COURSES, random.choice([0, 1, 1, 1, 2, 3])):
-        courses.append(CourseScore(course, None, *random_score(random)))
+    courses = [
+        CourseScore(course, None, *random_score(random))
+        for course in random.sample(COURSES, random.choice([0, 1, 1, 1, 2, 3]))
+    ]
     score, mastery, count, assessed = random_score(random)
     if len(courses) == 1 and random.random() < 0.8:
-        score, mastery, count, assessed = (
-            courses[0][2:]
-            if False
-            else (courses[0].score, courses[0].mastery, courses[0].results_count, courses[0].last_assessed_at)
-        )
+        [whole] = courses
+        score, mastery, count = whole.score, whole.mastery, whole.results_count
+        assessed = whole.last_assessed_at
     return Row(
         *key,
         score=score,
