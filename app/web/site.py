@@ -28,8 +28,8 @@ class Site:
     """What routes are made of. `report()`: the newest of the worker, None where there is no worker.
 
     `answers` and `changes` are None until there is something to answer from. They know of no logins: routes
-    ask `guarded_answers` and `guarded_changes`, which keep to what each login may see. Synchronous queries run
-    in `executor`.
+    ask `guarded_answers` and `guarded_changes`, which keep to what each login may see. Synchronous queries
+    run in `executor`.
     """
 
     settings: Settings
