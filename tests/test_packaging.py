@@ -84,6 +84,23 @@ def test_an_installed_package_reads_its_own_contract(installed, tmp_path):
     assert events == "12"
 
 
+def test_an_installed_package_has_its_pages(installed, tmp_path):
+    code = (
+        "from app.web.pages.assets import Assets\n"
+        "from app.web.pages.rendering import templates\n"
+        "found = templates()\n"
+        "for name in found.list_templates():\n"
+        "    print(found.get_template(name).filename)\n"
+        "Assets().url('style.css')\n"
+    )
+    done = away_from_the_checkout(installed, tmp_path, "-c", code)
+    assert done.stderr == ""
+    loaded = [Path(line) for line in done.stdout.split("\n") if line]
+    pages = CHECKOUT / "app/web/pages"
+    assert {path.name for path in loaded} == {path.name for path in (pages / "templates").iterdir()}
+    assert all(path.is_relative_to(installed) for path in loaded)
+
+
 def test_the_command_works_when_installed(installed, tmp_path):
     (entry_points,) = installed.glob("*.dist-info/entry_points.txt")
     assert "mastery = app.cli:main" in entry_points.read_text()
