@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.web.models.groups import DefinitionVersion
+from app.web.models.groups import DefinitionVersion, OutcomeAnswer
 from app.web.pages.asked import ListQuery, SearchQuery, asked
 from app.web.pages.charts import score_chart
 from app.web.pages.rendering import Pages
@@ -32,6 +32,7 @@ async def outcome(pages: Pages, request: Request) -> Response:
         "outcome.html",
         answer,
         query=query,
+        levels=list(zip(answer.levels, _steps(answer), strict=True)),
         chart=score_chart(answer.score_counts, held.mastery_points, held.points_possible),
         changes=[
             (version, _changed(version, before))
@@ -39,6 +40,21 @@ async def outcome(pages: Pages, request: Request) -> Response:
             for version, before in zip(answer.history, (*answer.history[1:], None), strict=False)
         ],
     )
+
+
+def _steps(answer: OutcomeAnswer) -> list[int]:
+    """Step of the colours of each level, from that of mastery on; all above that are one, as in Canvas."""
+    mastery = answer.outcome.mastery_points
+    steps = []
+    below = 2
+    for level in answer.levels:
+        if level.mastery:
+            above = mastery is not None and level.points is not None and level.points > mastery
+            steps.append(4 if above else 3)
+        else:
+            steps.append(max(0, below))
+            below -= 1
+    return steps
 
 
 def _changed(version: DefinitionVersion, before: DefinitionVersion | None) -> frozenset[str]:

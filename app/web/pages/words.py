@@ -112,8 +112,10 @@ def threshold(mastery_points: float | None, points_possible: float | None) -> st
 
 def level_step(rating: str | None, mastery: bool | None) -> int | None:  # noqa: FBT001 # a value of the answer
     """Step of the colours, 0 to 4; None without a score. The scale's own names have two: 3 mastery, 1 not."""
-    if rating in CANVAS_LEVELS:
-        return CANVAS_LEVELS.index(rating)
+    # Schools write them in small letters, too.
+    names = [name.lower() for name in CANVAS_LEVELS]
+    if rating is not None and rating.lower() in names:
+        return names.index(rating.lower())
     if mastery is None:
         return None
     return 3 if mastery else 1

@@ -112,3 +112,9 @@ def test_who_sees_some_courses_sees_their_students_and_no_totals():
     assert "over all courses are not shown to this login" in response.text
     assert response.text.count(">hidden<") > 3
     assert "No evidence" not in response.text
+
+
+def test_a_scale_of_its_own_has_steps_counted_from_mastery(client):
+    page = Page(client.get("/outcomes/569").text)
+    levels = [text for text in texts(page, "th") if text[0] in MARKS]
+    assert levels == ["▲Distinguished mastery", "●Proficient mastery", "◐Developing", "○Beginning"]
