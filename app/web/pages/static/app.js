@@ -74,6 +74,7 @@
     element.href = address;
     return element;
   };
+  const MOST_CHANGES = 12;
   const showChange = (body, change) => {
     const line = document.getElementById("change-line").content.firstElementChild.cloneNode(true);
     const account = `?account=${encodeURIComponent(change.root_account_uuid)}`;
@@ -91,7 +92,22 @@
     line.querySelector("[data-score]").textContent = change.deleted ? "removed" : change.score === null ? "No evidence"
       : `${number(change.score)}, ${change.mastery ? "mastered" : "not mastered"}`;
     body.prepend(line);
-    while (body.rows.length > 12) body.lastElementChild.remove();
+    while (body.rows.length > MOST_CHANGES) body.rows[body.rows.length - 1].remove();
+  };
+  // However many come, the page moves once a second.
+  const showChanges = (body) => {
+    let coming = [];
+    let waiting = false;
+    listen((change) => {
+      coming = [...coming, change].slice(-MOST_CHANGES);
+      if (waiting) return;
+      waiting = true;
+      setTimeout(() => {
+        for (const each of coming) showChange(body, each);
+        coming = [];
+        waiting = false;
+      }, 1000);
+    });
   };
 
   const start = () => {
@@ -104,7 +120,7 @@
     });
     setInterval(tellTimes, 15000);
     const changes = document.getElementById("changes");
-    if (changes) listen((change) => showChange(changes, change));
+    if (changes) showChanges(changes);
     const student = document.body.dataset.student;
     const notice = document.getElementById("changed");
     if (student && notice) {
