@@ -33,17 +33,14 @@ A = TypeVar("A", bound=Answer)
 class ClusterAnswers:
     """Answers of the whole group, from one worker's own (`local`) and its peers'.
 
-    `membership` is the group as this worker knows it now; `partitions` how many partitions of rows there are.
+    `membership` is the group as this worker knows it now.
     What stands in Kafka, such as topics and dead letters, every worker can tell by itself.
     """
 
-    def __init__(
-        self, local: Answers, membership: Callable[[], Membership], peers: Peers, *, partitions: int
-    ) -> None:
+    def __init__(self, local: Answers, membership: Callable[[], Membership], peers: Peers) -> None:
         self._local = local
         self._membership = membership
         self._peers = peers
-        self._partitions = partitions
 
     async def overview(self, viewer: Viewer, *, local: bool = False) -> Overview:
         """What needs attention, and the flow."""
@@ -222,7 +219,7 @@ class ClusterAnswers:
     ) -> StudentAnswer:
         """Ask the one worker that has a student's rows. Raises NotReady while there is none."""
         membership = self._membership()
-        owner = membership.owner_of_student(account, user_uuid, self._partitions)
+        owner = membership.owner_of_student(account, user_uuid)
         if owner is None:
             raise NotReady(
                 "the partition of this student moves between workers at the moment",

@@ -43,12 +43,16 @@ class Membership:
         """The other workers, by address; those without partitions hold no rows but tell their status."""
         return [Member(url, tuple(held)) for url, held in sorted(self.partitions.items()) if url != self.own]
 
-    def owner_of_student(self, account: str, user_uuid: str, count: int) -> Member | None:
-        """Return who has all rows of a student, given how many partitions there are.
+    @property
+    def count(self) -> int:
+        """How many partitions there are: an assignment gives each to somebody. 0 before the first."""
+        return 1 + max((one for held in self.partitions.values() for one in held), default=-1)
 
-        None while nobody owns the partition, such as during a rebalance.
-        """
-        partition = partition_of(f"{account}:{user_uuid}".encode(), count)
+    def owner_of_student(self, account: str, user_uuid: str) -> Member | None:
+        """Return who has all rows of a student; None before the group is joined."""
+        if not self.count:
+            return None
+        partition = partition_of(f"{account}:{user_uuid}".encode(), self.count)
         return next((one for one in [self.me, *self.others] if partition in one.partitions), None)
 
 

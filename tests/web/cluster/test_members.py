@@ -11,7 +11,7 @@ GROUP = Membership(
 def test_a_student_is_with_the_owner_of_the_partition() -> None:
     seen = set()
     for number in range(50):
-        owner = GROUP.owner_of_student("account", f"user-{number}", 4)
+        owner = GROUP.owner_of_student("account", f"user-{number}")
         assert owner is not None
         assert partition_of(f"account:user-{number}".encode(), 4) in owner.partitions
         seen.add(owner.name)
@@ -19,7 +19,7 @@ def test_a_student_is_with_the_owner_of_the_partition() -> None:
 
 
 def test_nobody_owns_it_during_a_rebalance() -> None:
-    assert Membership("http://a:1").owner_of_student("account", "user", 4) is None
+    assert Membership("http://a:1").owner_of_student("account", "user") is None
 
 
 def test_others_are_all_but_the_one_that_answers() -> None:
