@@ -16,7 +16,10 @@ from app.backlog import read_backlog
 from app.embedded.samples import sample_events
 from app.kafka import consumer_config
 from app.mastery.forgotten import is_mark
+from app.partitioner import partition_of
+from app.schemas.contract import load_contract
 from app.settings import Settings
+from app.verify.verifier import verify
 from tests.commands.conftest import Outcome
 from tests.support.records import produce as send
 from tests.support.records import read_all
@@ -182,6 +185,25 @@ def verify_and_rebuild(scene: Scene, mastery: Mastery, left: list[bytes]) -> Non
     scene.settle()
     assert scene.rows(VICTIM) == left
     assert verified() == before
+    forgotten_while_verified(scene, mastery, OTHERS[1])
+
+
+def forgotten_while_verified(scene: Scene, mastery: Mastery, user: str) -> None:
+    """A row that differs is looked at again; by then nobody wants it to be there any more."""
+    settings = scene.settings
+    one, another, *_ = scene.rows(user)
+    wrong, topic = scene.last("outcome_mastery")[another], settings.typed_topic("outcome_mastery")
+    send(settings.broker, topic, [wrong], key=one, partition=partition_of(one, settings.partitions))
+    done = []
+
+    def told(what: str, *_: int) -> None:
+        if what.startswith("looking again") and not done:
+            done.append(mastery("forget", user, "--yes"))
+
+    verdict = verify(settings, load_contract(), settle=20.0, told=told)
+    assert [outcome.status for outcome in done] == [0]
+    assert verdict.exit_code == 0, verdict.differences
+    assert scene.rows(user) == []
 
 
 def test_what_is_said(topics: Settings, mastery: Mastery, tmp_path: Path) -> None:
