@@ -10,7 +10,7 @@ from app.mastery.definition import OutcomeDefinition, ProficiencyDefinition, rea
 from app.schemas.decoder import AvroDecoder, DecodingError, UnknownSchemaError
 from app.schemas.registry_errors import RegistryUnavailable
 
-__all__ = ["DEFINITION_EVENTS", "DefinitionDecoder", "ReadDefinition", "global_ids"]
+__all__ = ["DEFINITION_EVENTS", "OUTCOME_EVENTS", "DefinitionDecoder", "ReadDefinition", "global_ids"]
 
 OUTCOME_EVENTS: Final = ("learning_outcome_created", "learning_outcome_updated")
 PROFICIENCY_EVENTS: Final = ("outcome_proficiency_created", "outcome_proficiency_updated")

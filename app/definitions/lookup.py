@@ -75,10 +75,20 @@ class Lookup:
         """The latest version of a proficiency."""
         return self._proficiencies.get(root_account_uuid, {}).get(outcome_proficiency_id)
 
+    def find(self, root_account_uuid: str, learning_outcome_id: str) -> OutcomeDefinition | None:
+        """What `resolve` resolves: the root account's own outcome, else the global one of this id."""
+        with self._lock:
+            return self._find(root_account_uuid, learning_outcome_id)
+
     def outcomes(self) -> list[OutcomeDefinition]:
         """The latest version of every root account's own outcomes."""
         with self._lock:
             return [one for found in self._outcomes.values() for one in found.values()]
+
+    def accounts(self) -> list[str]:
+        """Root accounts that told of outcomes."""
+        with self._lock:
+            return sorted(self._outcomes)
 
     def scales(self, root_account_uuid: str) -> AccountScales:
         """The scales in force in a root account, whether they are used or not."""

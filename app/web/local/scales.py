@@ -1,0 +1,90 @@
+"""Scales as they are shown: levels with names and colours, and which of them a score reaches."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from app.definitions.lookup import Lookup
+from app.mastery.resolve import Basis, ScaleSource
+
+__all__ = ["Scales", "ShownLevel", "ShownScale"]
+
+
+class ShownLevel(NamedTuple):
+    """A level of a scale. `color` is RRGGBB, where a proficiency gives one."""
+
+    points: float
+    description: str | None
+    color: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownScale:
+    """A scale; levels have the highest first."""
+
+    mastery_points: float
+    points_possible: float
+    levels: Sequence[ShownLevel] = ()
+
+    def level(self, score: float | None) -> ShownLevel | None:
+        """The level that a score reaches; None below the lowest one, without levels, or without a score."""
+        if score is None:
+            return None
+        return next((level for level in self.levels if level.points <= score), None)
+
+    def reached(self, score: float | None, mastery: bool | None) -> ShownLevel | None:  # noqa: FBT001 - of a row
+        """The same, where the scale is the one that `mastery` was found with."""
+        fits = score is not None and (score >= self.mastery_points) is mastery
+        return self.level(score) if fits else None
+
+    def step(self, score: float | None, mastery: bool | None) -> int | None:  # noqa: FBT001 - of a row
+        """Step of the colours: 4 above mastery, 3 mastery, 2 near, 1 below, 0 well below; None without score.
+
+        The steps are the scale's levels, counted from that of mastery.
+        """
+        if score is None or mastery is None:
+            return None
+        above = [level for level in self.levels if level.points > self.mastery_points]
+        below = [level for level in self.levels if level.points < self.mastery_points]
+        if mastery:
+            # Levels above mastery are one step, as in Canvas.
+            return 4 if any(level.points <= score for level in above) else 3
+        if not below:
+            return 1
+        reached = next((place for place, level in enumerate(below) if level.points <= score), len(below))
+        return max(0, 2 - reached)
+
+
+class Scales:
+    """The scales of outcomes that are known, as definitions tell them now.
+
+    To be asked of outcomes that have rows or a definition alone: what was asked for is kept.
+    """
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+
+    def of(self, account: str, outcome: str, course: str | None = None) -> ShownScale | None:
+        """The scale of an outcome in a course, or in general; None while the outcome is unknown."""
+        basis = self._lookup.resolve(account, outcome).of_course(course)
+        return None if basis is None else self.shown(account, basis, course)
+
+    def shown(self, account: str, basis: Basis, course: str | None = None) -> ShownScale:
+        """A basis's scale with the colours of its levels."""
+        colors = self._colors(account, course) if basis.source is ScaleSource.PROFICIENCY else {}
+        scale = basis.scale
+        levels = tuple(
+            ShownLevel(one.points, one.description, colors.get((one.points, one.description)))
+            for one in scale.levels
+        )
+        return ShownScale(scale.mastery_points, scale.points_possible, levels)
+
+    def _colors(self, account: str, course: str | None) -> dict[tuple[float, str | None], str | None]:
+        """Colours of the proficiency in force, as app.mastery.resolve chooses it."""
+        scales = self._lookup.scales(account)
+        places = [None if course is None else scales.courses.get(course), scales.account]
+        for place in places:
+            if place is not None and place.proficiency is not None:
+                levels = place.proficiency.levels
+                return {(one.points, one.description): one.color for one in levels}
+        return {}
