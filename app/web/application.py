@@ -3,8 +3,9 @@
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Mount
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from app.web.answers import Answers
 from app.web.api.application import ApiRoute, api_app
@@ -13,9 +14,10 @@ from app.web.health import health_routes
 from app.web.metrics import metrics_route
 from app.web.pages.rendering import Pages
 from app.web.pages.routes import page_routes
-from app.web.problems import NotReady, Unauthorized
+from app.web.problems import NotReady, Problem, Unauthorized
 from app.web.registry import registry_app
 from app.web.security.guard import guard
+from app.web.security.refusal import refusal, wants_page
 from app.web.security.viewer import Viewer
 from app.web.site import Site
 
@@ -40,8 +42,12 @@ def build_application(site: Site) -> ASGIApp:
         exception_handlers=problem_handlers(pages.problem),
         middleware=[Middleware(Failures, page=pages.problem)],
     )
+
+    def refuse(scope: Scope, problem: Problem) -> Response:
+        return pages.problem(Request(scope), problem) if wants_page(scope) else refusal(scope, problem)
+
     # Above all of it, paths that do not exist included.
-    return guard(app, site.settings)
+    return guard(app, site.settings, refuse=refuse)
 
 
 def _pages(site: Site) -> Pages:

@@ -86,6 +86,7 @@ class Guard:
             admitted = await self._admit(scope)
         except Problem as problem:
             response = self._refuse(scope, problem)
+            response.headers["Cache-Control"] = "no-store"
             if problem.status == Unauthorized.status and "www-authenticate" not in response.headers:
                 response.raw_headers += [(b"www-authenticate", challenge) for challenge in CHALLENGES]
             await response(scope, receive, send)
@@ -132,7 +133,8 @@ class Guard:
         if viewer is None:
             _spend(self._rate, key)
             raise Unauthorized(
-                "A login is needed.", hint="Authorization: Bearer TOKEN, or name and password."
+                "Nobody is logged in.",
+                hint="Load the page again, and give name and password. Programs send a token as Bearer.",
             )
         if looks:
             self._wrong.give_back(key)

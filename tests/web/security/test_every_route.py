@@ -221,3 +221,12 @@ def test_asking_for_one_workers_part_gives_nobody_more(client, login):
             client.get(path, headers=headers_of(login) | more).json() for more in ({}, {"Mastery-Local": "1"})
         )
         assert plain == marked
+
+
+def test_a_browser_without_a_login_gets_a_page_of_the_site(client):
+    page = client.get("/users/someone", headers={"Accept": "text/html"})
+    assert page.status_code == 401
+    assert "Please log in" in page.text
+    assert "/static/style.css" in page.text
+    assert page.headers["cache-control"] == "no-store"
+    assert len(page.headers.get_list("www-authenticate")) == 2

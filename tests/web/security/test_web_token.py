@@ -165,9 +165,9 @@ def test_a_worker_without_a_token_says_so_in_one_line_and_ends(settings):
 
 def test_the_file_is_read_at_each_start(progress, tmp_path):
     file = tmp_path / "token"
-    site = Site(load_settings(web_token_file=file), progress)
     for token in (TOKEN, "another-" + TOKEN):
         file.write_text(f"{token}\n")
+        site = Site(load_settings(web_token_file=file), progress)
         with TestClient(build_application(site)) as client:
             answer = client.get("/metrics", headers={"Authorization": f"Bearer {token}"})
             assert answer.status_code == 200
