@@ -35,6 +35,8 @@ _LISTED: Final = 50_000
 _MARKS: Final = 100_000
 #: Seconds for which the list is as fresh as need be.
 _KEEP: Final = 2.0
+#: Seconds after which a partition that gives neither records nor its end is left for another time.
+_SILENCE: Final = 5.0
 #: Seconds between two looks at what Kafka has deleted.
 _LOOK: Final = 60.0
 #: Bytes of a record in which an event's name is looked for.
@@ -58,6 +60,7 @@ class DeadLetters:
         self._lock = threading.Lock()
         """Of all above: the thread that follows changes it, requests read it."""
         self._as_of = 0.0
+        self._complete = False
         self._followed = Shared(self._follow, keep=keep, name="dead-letters")
 
     async def page(self, query: DeadLetterQuery) -> DeadLetterPage:
@@ -108,7 +111,7 @@ class DeadLetters:
             if isinstance(error, TimeoutError) and self._positions:
                 return False
             raise broker_away(error, self._settings.broker) from None
-        return True
+        return self._complete
 
     def _freshness(self) -> Freshness:
         as_of = self._as_of or time.time()
@@ -123,10 +126,13 @@ class DeadLetters:
         if time.monotonic() - self._looked > _LOOK:
             self._leave_out_deleted(letters, topics)
         positions = {place: self._positions.get(place, OFFSET_BEGINNING) for place in places}
+        heard = time.monotonic()
         with TopicReader(self._settings, positions) as reader:
-            while not reader.at_end:
+            # A partition without a leader has no end for now; what it has comes another time.
+            while not reader.at_end and time.monotonic() - heard < _SILENCE:
                 began = time.thread_time()
                 records = reader.read(0.5)
+                heard = time.monotonic() if records else heard
                 entries = [self._entry(Letter.of(one)) for one in records if one.topic == letters]
                 with self._lock:
                     for entry in entries:
@@ -137,6 +143,7 @@ class DeadLetters:
                         self._positions[one.topic, one.partition] = one.offset + 1
                 # Other threads answer requests meanwhile, and Python runs one at a time.
                 time.sleep(time.thread_time() - began)
+            self._complete = reader.at_end
         with self._lock:
             for place in places:
                 self._positions.setdefault(place, 0)
