@@ -23,6 +23,7 @@ from app.schemas.contract import load_contract
 from app.schemas.known import SchemaCatalogue
 from app.schemas.registry import reload_from
 from app.web.application import build_application
+from app.web.assembly import assemble
 from app.web.report import KnownSchemas, Reports, Stop, WebStart
 from app.web.site import Site, build_site
 
@@ -65,6 +66,7 @@ def main() -> None:
 def _serve(start: WebStart, listener: socket.socket, pipe: Connection) -> int:
     reports = Reports(start.report)
     site = build_site(start, reports)
+    assemble(site)
     server = _Server(site)
     told = (pipe, reports, site, server)
     threading.Thread(target=_listen_to_worker, args=told, name="worker", daemon=True).start()

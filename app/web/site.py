@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -29,7 +30,7 @@ class Site:
 
     `answers` and `changes` are None until there is something to answer from. They know of no logins: routes
     ask `guarded_answers` and `guarded_changes`, which keep to what each login may see. Synchronous queries
-    run in `executor`.
+    run in `executor`; `followers` are told of each report; `closing` is closed at the end of the process.
     """
 
     settings: Settings
@@ -43,6 +44,8 @@ class Site:
     changes: Changes | None = None
     pace: Pace = field(default_factory=Pace)
     executor: Executor = field(default_factory=lambda: ThreadPoolExecutor(_QUERIES, "query"))
+    followers: list[Callable[[WorkerReport], None]] = field(default_factory=list)
+    closing: ExitStack = field(default_factory=ExitStack)
     access: Access = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,9 +62,12 @@ class Site:
     def take(self, report: WorkerReport) -> None:
         """Follow the worker: told of each report, in a thread."""
         self.pace.take(report)
+        for follow in self.followers:
+            follow(report)
 
     def close(self) -> None:
         """Let go of everything, at the end of the process."""
+        self.closing.close()
         self.access.stop()
 
     @property
