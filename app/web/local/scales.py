@@ -34,8 +34,11 @@ class ShownScale:
 
     def reached(self, score: float | None, mastery: bool | None) -> ShownLevel | None:  # noqa: FBT001 - of a row
         """The same, where the scale is the one that `mastery` was found with."""
-        fits = score is not None and (score >= self.mastery_points) is mastery
-        return self.level(score) if fits else None
+        return self.level(score) if score is not None and self.holds(score, mastery) else None
+
+    def holds(self, score: float | None, mastery: bool | None) -> bool:  # noqa: FBT001 - of a row
+        """Whether `mastery` can have been found with it: definitions may be newer than a row."""
+        return score is None or (score >= self.mastery_points) is mastery
 
     def step(self, score: float | None, mastery: bool | None) -> int | None:  # noqa: FBT001 - of a row
         """Step of the colours: 4 above mastery, 3 mastery, 2 near, 1 below, 0 well below; None without score.

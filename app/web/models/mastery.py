@@ -129,6 +129,13 @@ class CourseScoreDetail(Frozen):
     mastery: bool | None
     rating: str | None
     rating_color: str | None = None
+    mastery_points: float | None = Field(
+        default=None, description="Of the scale it is rated on, where that is not the outcome's."
+    )
+    points_possible: float | None = None
+    levels: tuple[tuple[float, str | None, str | None], ...] = Field(
+        default=(), description="Of that scale, as in the outcome."
+    )
     results_count: int
     last_assessed_at: float | None
     formula: str = Field(description="The method with its numbers filled in, in words.")
