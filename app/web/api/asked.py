@@ -65,9 +65,10 @@ class MasteryRequest(MasteryQuery):
 
     @property
     def query(self) -> MasteryQuery:
-        """The query alone."""
+        """The query alone; what is empty is not asked for, as in a form that was sent."""
+        given = {name: getattr(self, name) for name in MasteryQuery.model_fields}
         return MasteryQuery.model_construct(
-            **{name: getattr(self, name) for name in MasteryQuery.model_fields}
+            **{name: None if value in ("", ()) else value for name, value in given.items()}
         )
 
 

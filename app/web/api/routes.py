@@ -115,7 +115,7 @@ def _add_mastery(router: APIRouter, ask: _Ask) -> None:
     async def student(request: Request, uuid: UserUuid, query: Annotated[AccountQuery, Query()]) -> Response:
         """One student: each outcome with its scores, and every result behind them."""
         asker = ask(request)
-        answer = await asker.answers.student(asker.viewer, uuid, query.account, local=asker.local)
+        answer = await asker.answers.student(asker.viewer, uuid, query.account or None, local=asker.local)
         return answered(request, answer)
 
 
@@ -125,7 +125,12 @@ def _add_groups(router: APIRouter, ask: _Ask) -> None:
         """Outcomes with rows or a definition."""
         asker = ask(request)
         answer = await asker.answers.outcomes(
-            asker.viewer, query.text, query.account, query.cursor, query.limit, local=asker.local
+            asker.viewer,
+            query.text or None,
+            query.account or None,
+            query.cursor or None,
+            query.limit,
+            local=asker.local,
         )
         return answered(request, answer)
 
@@ -133,7 +138,7 @@ def _add_groups(router: APIRouter, ask: _Ask) -> None:
     async def outcome(request: Request, id: OutcomeId, query: Annotated[AccountQuery, Query()]) -> Response:  # noqa: A002
         """One outcome: its definition and what it was before, and how students stand."""
         asker = ask(request)
-        answer = await asker.answers.outcome(asker.viewer, id, query.account, local=asker.local)
+        answer = await asker.answers.outcome(asker.viewer, id, query.account or None, local=asker.local)
         return answered(request, answer)
 
     @router.get("/courses", response_model=CourseList, tags=["Groups"])
@@ -141,7 +146,7 @@ def _add_groups(router: APIRouter, ask: _Ask) -> None:
         """Courses with rows."""
         asker = ask(request)
         answer = await asker.answers.courses(
-            asker.viewer, query.account, query.cursor, query.limit, local=asker.local
+            asker.viewer, query.account or None, query.cursor or None, query.limit, local=asker.local
         )
         return answered(request, answer)
 
@@ -150,7 +155,7 @@ def _add_groups(router: APIRouter, ask: _Ask) -> None:
         """One course: students by outcomes, a page of students at a time."""
         asker = ask(request)
         answer = await asker.answers.course(
-            asker.viewer, id, query.account, query.cursor, query.limit, local=asker.local
+            asker.viewer, id, query.account or None, query.cursor or None, query.limit, local=asker.local
         )
         return answered(request, answer)
 

@@ -71,7 +71,7 @@ class LocalAnswers(Answers):
         local: bool = False,  # noqa: ARG002
     ) -> StudentAnswer:
         """All of one student; NotFound without a row."""
-        return await self._students.one(viewer, user_uuid, account or None)
+        return await self._students.one(viewer, user_uuid, account)
 
     async def outcomes(
         self,
@@ -90,7 +90,7 @@ class LocalAnswers(Answers):
         self, viewer: Viewer, outcome_id: str, account: str | None = None, *, local: bool = False
     ) -> OutcomeAnswer:
         """One outcome; without `account` there must be one root account that has it."""
-        return await self._outcomes.one(viewer, outcome_id, account or None, local=local)
+        return await self._outcomes.one(viewer, outcome_id, account, local=local)
 
     async def courses(
         self,
@@ -102,7 +102,7 @@ class LocalAnswers(Answers):
         local: bool = False,  # noqa: ARG002
     ) -> CourseList:
         """Courses with rows."""
-        return await self._courses.page(viewer, account or None, cursor, limit)
+        return await self._courses.page(viewer, account, cursor, limit)
 
     async def course(
         self,
@@ -115,7 +115,7 @@ class LocalAnswers(Answers):
         local: bool = False,  # noqa: ARG002
     ) -> CourseAnswer:
         """One course: students by outcomes, `limit` students at a time."""
-        return await self._courses.one(viewer, course_id, account or None, cursor, limit)
+        return await self._courses.one(viewer, course_id, account, cursor, limit)
 
     async def dead_letters(self, viewer: Viewer, query: DeadLetterQuery) -> DeadLetterPage:  # noqa: ARG002
         """Dead letters and their counts."""

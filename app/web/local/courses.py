@@ -1,8 +1,7 @@
 """Courses: the list, and one as students by outcomes."""
 
-from app.roster import Roster
 from app.views.answers import CourseGrid, CourseStats, Line, OutcomeStats
-from app.web.local.ground import Ground, scope_of
+from app.web.local.ground import Ground
 from app.web.local.scales import Scales, ShownScale
 from app.web.models.groups import (
     CourseAnswer,
@@ -13,6 +12,7 @@ from app.web.models.groups import (
     GridStudent,
 )
 from app.web.problems import BadParameter, NotFound
+from app.web.searches import scope_of
 from app.web.security.viewer import Viewer
 
 __all__ = ["Courses"]
@@ -28,11 +28,8 @@ class Courses:
         """Courses with rows."""
         ground = self._ground
         fresh = ground.freshness()
-        page = await ground.run(
-            ground.views.courses, account, scope_of(viewer), cursor=cursor or None, limit=limit
-        )
-        roster = ground.roster()
-        courses = tuple(_summary(one, roster) for one in page.rows)
+        page = await ground.run(ground.views.courses, account, scope_of(viewer), cursor=cursor, limit=limit)
+        courses = tuple(_summary(one) for one in page.rows)
         return CourseList(freshness=fresh, courses=courses, next=page.next, previous=page.previous)
 
     async def one(
@@ -56,11 +53,11 @@ class Courses:
 
         def look() -> CourseAnswer | None:
             grid = ground.views.course_grid(
-                stats.root_account_uuid, course_id, scope_of(viewer), cursor=cursor or None, limit=limit
+                stats.root_account_uuid, course_id, scope_of(viewer), cursor=cursor, limit=limit
             )
             if grid is None:
                 return None
-            answer = _answer(grid, Scales(ground.definitions.lookup()), ground.roster())
+            answer = _answer(grid, Scales(ground.definitions.lookup()))
             return CourseAnswer(freshness=fresh, **answer)
 
         answer = await ground.run(look)
@@ -69,7 +66,7 @@ class Courses:
         return answer
 
 
-def _answer(grid: CourseGrid, scales: Scales, roster: Roster) -> dict[str, object]:
+def _answer(grid: CourseGrid, scales: Scales) -> dict[str, object]:
     course = grid.course
     known = {
         one.learning_outcome_id: scales.of(
@@ -84,12 +81,11 @@ def _answer(grid: CourseGrid, scales: Scales, roster: Roster) -> dict[str, objec
         students.append(
             GridStudent(
                 user_uuid=key.user_uuid,
-                user_name=roster.user_name(key.user_uuid),
                 cells=tuple(cells.get(column) for column in columns),
             )
         )
     return {
-        "course": _summary(course, roster),
+        "course": _summary(course),
         "outcomes": tuple(_column(one, known[one.learning_outcome_id]) for one in grid.outcomes),
         "students": tuple(students),
         "next": grid.students.next,
@@ -120,11 +116,10 @@ def _cell(line: Line, scale: ShownScale | None) -> GridCell:
     )
 
 
-def _summary(stats: CourseStats, roster: Roster) -> CourseSummary:
+def _summary(stats: CourseStats) -> CourseSummary:
     return CourseSummary(
         root_account_uuid=stats.root_account_uuid,
         course_id=stats.course_id,
-        course_name=roster.course_name(stats.course_id),
         students=stats.students,
         outcomes=len(stats.outcomes),
         mastered=stats.mastered,

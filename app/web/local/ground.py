@@ -10,19 +10,17 @@ from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from app.definitions.reader import DefinitionReader
-from app.roster import Roster
 from app.settings import Settings
 from app.state.errors import StateError
 from app.stream.progress import Phase
-from app.views.answers import PartitionView, Scope
+from app.views.answers import PartitionView
 from app.views.errors import CursorUnfit, QueryTooSlow, ViewError
 from app.views.views import Views
 from app.web.models.base import Freshness, PartitionState, WorkerAnswer, WorkerState
 from app.web.problems import BadParameter, NotReady, TooSlow
 from app.web.report import WorkerReport
-from app.web.security.viewer import Viewer
 
-__all__ = ["Ground", "scope_of"]
+__all__ = ["Ground"]
 
 #: Seconds for one answer's look-ups together: other workers wait 2 s for it.
 _LONGEST: Final = 1.9
@@ -41,7 +39,6 @@ class Ground:
     views: Views
     definitions: DefinitionReader
     report: Callable[[], WorkerReport | None]
-    roster: Callable[[], Roster]
     executor: Executor
     clock: Callable[[], float] = time.time
 
@@ -161,11 +158,6 @@ class Ground:
         if not self.assigned:
             return report.progress.detail or report.progress.phase.value
         return f"partitions {', '.join(map(str, missing))} are still being read"
-
-
-def scope_of(viewer: Viewer) -> Scope:
-    """What views may look at on behalf of a viewer."""
-    return Scope(viewer.accounts, viewer.courses)
 
 
 def _partition_state(partition: int, view: PartitionView | None) -> PartitionState:

@@ -27,7 +27,6 @@ def list_outcomes(
     limit: int,
 ) -> Page[OutcomeStats]:
     """Return a page in the order of `stats_key`, with the cursors of `Views.outcomes`. Raises CursorUnfit."""
-    text, account, cursor = text or None, account or None, cursor or None
     # One more than shown, so that it is known whether any are left.
     with_rows = views.outcomes(text, account, scope, cursor=cursor, limit=limit + 1)
     binding = bound_to("outcomes", text, account)

@@ -7,7 +7,7 @@ from typing import Final
 from app.mastery.resolve import Definition
 from app.views.answers import OutcomeScore, OutcomeStats, Page, Scope
 from app.web.cluster.merge import median_of
-from app.web.local.ground import Ground, scope_of
+from app.web.local.ground import Ground
 from app.web.local.history import Histories
 from app.web.local.mastery import Rows
 from app.web.local.outcome_list import list_outcomes
@@ -15,6 +15,7 @@ from app.web.local.scales import Scales, ShownLevel, ShownScale
 from app.web.models.base import Freshness
 from app.web.models.groups import LevelCount, OutcomeAnswer, OutcomeList, OutcomeSummary
 from app.web.problems import BadParameter, NotFound
+from app.web.searches import scope_of
 from app.web.security.viewer import Viewer
 
 __all__ = ["Outcomes"]

@@ -9,7 +9,7 @@ from app.schemas.contract import load_contract
 from app.views.answers import Change as ViewChange
 from app.views.answers import Counts
 from app.web.local.changes import shown_change
-from app.web.local.ground import Ground, scope_of
+from app.web.local.ground import Ground
 from app.web.local.last_records import LastRecords
 from app.web.local.notices import notices
 from app.web.local.offsets import TopicSpans, records_in
@@ -18,6 +18,7 @@ from app.web.local.topics import Topics
 from app.web.models.stream import EventFlow, Overview
 from app.web.problems import Problem
 from app.web.report import WorkerReport
+from app.web.searches import scope_of
 from app.web.security.viewer import Viewer
 
 __all__ = ["Overviews"]

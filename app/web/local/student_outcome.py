@@ -8,7 +8,6 @@ from app.mastery.explain import ExplainedResult, ExplainedScore, explain
 from app.mastery.results import Results
 from app.mastery.row import Row
 from app.mastery.snapshot import ResultSnapshot, Work
-from app.roster import Roster
 from app.web.local.scales import Scales, ShownScale
 from app.web.models.mastery import CourseScoreDetail, ResultDetail, ResultState, StudentOutcome
 
@@ -24,7 +23,7 @@ _WHY: Final = {
 _INNER: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
-def shown_outcome(results: Results, row: Row, lookup: Lookup, roster: Roster) -> StudentOutcome:
+def shown_outcome(results: Results, row: Row, lookup: Lookup) -> StudentOutcome:
     """Show a row with the results that it was made from."""
     account, outcome = row.root_account_uuid, row.learning_outcome_id
     definition, scales = lookup.resolve(account, outcome), Scales(lookup)
@@ -45,9 +44,9 @@ def shown_outcome(results: Results, row: Row, lookup: Lookup, roster: Roster) ->
         last_event_time=_seconds(row.last_event_time),
         levels=() if whole is None else tuple(tuple(level) for level in whole.levels),
         courses=tuple(
-            _score(one, scales.of(account, outcome, one.course_id), roster) for one in told.courses
+            _score(one, scales.of(account, outcome, one.course_id), beside=whole) for one in told.courses
         ),
-        overall=_score(told.whole, whole, roster, rating=row.rating),
+        overall=_score(told.whole, whole, rating=row.rating, beside=whole),
         former_works=len(results.former_works),
     )
 
@@ -63,16 +62,24 @@ def _of_row(row: Row, scale: ShownScale | None) -> ShownScale | None:
 
 
 def _score(
-    one: ExplainedScore, scale: ShownScale | None, roster: Roster, *, rating: str | None = None
+    one: ExplainedScore,
+    scale: ShownScale | None,
+    *,
+    rating: str | None = None,
+    beside: ShownScale | None = None,
 ) -> CourseScoreDetail:
+    """Show a score. `beside`: the scale that its outcome is shown with, not to be told once more."""
+    own = scale if scale is not None and scale != beside and scale.holds(one.score, one.mastery) else None
     level = None if scale is None else scale.reached(one.score, one.mastery)
     return CourseScoreDetail(
         course_id=one.course_id,
-        course_name=roster.course_name(one.course_id),
         score=one.score,
         mastery=one.mastery,
         rating=rating if level is None else level.description,
         rating_color=None if level is None else level.color,
+        mastery_points=None if own is None else own.mastery_points,
+        points_possible=None if own is None else own.points_possible,
+        levels=() if own is None else tuple(tuple(each) for each in own.levels),
         results_count=one.results_count,
         last_assessed_at=_seconds(one.last_assessed_at),
         formula=one.formula,

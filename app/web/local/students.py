@@ -10,10 +10,12 @@ from app.partitioner import partition_of
 from app.state.errors import StateUnavailable
 from app.state.reader import StoreReader
 from app.topics import load_catalogue
-from app.web.local.ground import Ground, scope_of
+from app.web.cluster.members import membership_of
+from app.web.local.ground import Ground
 from app.web.local.student_outcome import shown_outcome
 from app.web.models.mastery import StudentAnswer, StudentOutcome
 from app.web.problems import NotFound
+from app.web.searches import scope_of
 from app.web.security.viewer import Viewer
 
 __all__ = ["Students"]
@@ -38,8 +40,8 @@ class Students:
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
-        topic = ground.settings.changelog_topic
-        self._partitions = load_catalogue(ground.settings).topics[topic].partitions
+        changelog = load_catalogue(ground.settings).topics[ground.settings.changelog_topic]
+        self._declared = changelog.partitions
 
     async def one(self, viewer: Viewer, user: str, account: str | None) -> StudentAnswer:
         """All of a student, by root account and outcome.
@@ -67,13 +69,14 @@ class Students:
                 "no student of this id has a result",
                 hint="/mastery searches all students",
             )
-        return StudentAnswer(
-            freshness=fresh, user_uuid=user, user_name=ground.roster().user_name(user), outcomes=seen
-        )
+        return StudentAnswer(freshness=fresh, user_uuid=user, outcomes=seen)
 
     def partition_of(self, account: str, user: str) -> int:
         """The partition of a student's rows: as the typed results are placed."""
-        return partition_of(f"{account}:{user}".encode(errors="replace"), self._partitions)
+        report, topic = self._ground.report(), self._ground.settings.result_topics[0]
+        # Kafka knows best how many there are; settings do before the first assignment.
+        assigned = 0 if report is None else membership_of(report.group, topic).count
+        return partition_of(f"{account}:{user}".encode(errors="replace"), assigned or self._declared)
 
     def _of_account(self, user: str, account: str) -> tuple[StudentOutcome, ...]:
         partition = self.partition_of(account, user)
@@ -82,8 +85,8 @@ class Students:
             found = reader.scan(prefix=prefix, after=prefix, limit=_MOST)
         stored = [one for key, value in found if (one := _decoded(key, prefix, account, user, value))]
         stored.sort(key=lambda one: one.place)
-        lookup, roster = self._ground.definitions.lookup(), self._ground.roster()
-        return tuple(shown_outcome(one.results, one.row, lookup, roster) for one in stored)
+        lookup = self._ground.definitions.lookup()
+        return tuple(shown_outcome(one.results, one.row, lookup) for one in stored)
 
 
 def _decoded(key: bytes, prefix: bytes, account: str, user: str, value: bytes) -> _Stored | None:
