@@ -18,6 +18,8 @@ from app.web.security.viewer import LOCAL, Role, Viewer
 from tests.replay.letters import why
 
 HOUR = 3600
+#: An idempotent producer asks for its id first, half a second long.
+QUICK = {"enable.idempotence": False}
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def topics(settings):
 
 def send(settings, letters):
     """Each of them partition, seconds, kind and value."""
-    producer = Producer(producer_config(settings))
+    producer = Producer(producer_config(settings) | QUICK)
     for partition, seconds, kind, value in letters:
         producer.produce(
             settings.dead_letter_topic,
@@ -125,7 +127,7 @@ def test_no_letter_there(topics, place):
 def test_what_was_replayed_is_marked(topics):
     send(topics, [(0, 5, "not-json", b"{"), (0, 6, "not-json", b"[")])
     letter = letter_at(topics, topic_partitions(topics), (0, 0))
-    producer = Producer(producer_config(topics))
+    producer = Producer(producer_config(topics) | QUICK)
     mark = Mark(digest(letter), topics.raw_topic_name, 0, 7, count=2, at=0)
     for place, content in (((0, 0), mark.encoded()), ((0, 1), mark.encoded()), ((0, 2), b"no mark")):
         producer.produce(topics.replays_topic, content, mark_key(place))

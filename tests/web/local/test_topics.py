@@ -18,6 +18,8 @@ from app.web.problems import NotFound
 from app.web.security.viewer import LOCAL, Role, Viewer
 
 EVENT = "learning_outcome_created"
+#: An idempotent producer asks for its id first, half a second long.
+QUICK = {"enable.idempotence": False}
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def made(settings):
 
 
 def send(settings, topic, values, **more):
-    producer = Producer(producer_config(settings))
+    producer = Producer(producer_config(settings) | QUICK)
     for number, value in enumerate(values):
         producer.produce(topic, value, b"key", timestamp=number + 1, **more)
     producer.flush(10)
