@@ -25,6 +25,12 @@ ACCOUNT = "7tMlCPaGIvSJyAxNhFMDO4nfwKIDFEs0Whdzyqh2"
 HOSTILE = "<script>alert('x')</script> & \"fractions\" <b>bold</b>"
 COURSES = {"101": "Algebra I", "102": "Biology", "207": "World History", "310": None}
 _DAY = 86_400
+_WHY = {
+    "deleted": "deleted in Canvas; it counts again if Canvas says that it is active",
+    "created as deleted": "created as deleted: Canvas does so with a second result of the same work, and"
+    " keeps the first",
+    "has no score": "it has no score: it was cleared, or never given",
+}
 
 _CANVAS = (
     (4, "Exceeds Mastery"),
@@ -290,7 +296,7 @@ class FakeSchool:
             value=one.value,
             weight=_weights(row, here).get(snapshot.id) if one.value is not None else None,
             state=state,
-            why_not=one.why_not,
+            why_not=_WHY.get(one.why_not or "", one.why_not),
             updated_at=snapshot.version.updated_at / 1000 if snapshot.version.updated else None,
             event_time=snapshot.version.event_time / 1000,
         )

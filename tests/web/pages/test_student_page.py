@@ -114,6 +114,29 @@ def test_the_line_over_time_has_the_results_that_count_the_latest_last(answers):
                 assert values[-1] == max(counted, key=lambda one: one.assessed_at).value
 
 
+def test_a_course_with_a_scale_of_its_own_is_shown_with_it(answers, client, monkeypatch):
+    original = answers.school.student_outcome
+
+    def scaled(user, outcome):
+        detail = original(user, outcome)
+        own = {"mastery_points": 6.5, "points_possible": 8.0, "levels": ((6.5, "Met here", "00AA00"),)}
+        courses = tuple(one.model_copy(update=own) for one in detail.courses)
+        return detail.model_copy(update={"courses": courses})
+
+    monkeypatch.setattr(answers.school, "student_outcome", scaled)
+    page = _page(client, answers)
+    assert "mastery at 6.5 of 8" in page.source
+    assert any("Scale of the course" in one.text and "Met here" in one.text for one in page.all("ul"))
+
+
+def test_the_line_in_the_list_leads_to_the_outcome_of_the_student(client, answers):
+    user = answers.first_student()
+    links = [link for link in Page(client.get(f"/mastery?user={user}").text).links() if "#outcome-" in link]
+    ids = _page(client, answers).attribute("id")
+    assert links
+    assert {link.partition("#")[2] for link in links} <= set(ids)
+
+
 def test_what_a_login_may_not_see_is_said(answers, client, monkeypatch):
     original = answers.school.student_outcome
 

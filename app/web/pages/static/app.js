@@ -110,6 +110,12 @@
     });
   };
 
+  // Whoever comes for one outcome wants to see how its score came about.
+  const openTarget = () => {
+    const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    for (const details of target ? target.querySelectorAll(".standing") : []) details.open = true;
+  };
+
   const start = () => {
     for (const button of document.querySelectorAll("[data-theme-toggle]")) labelToggle(button);
     document.addEventListener("click", (event) => {
@@ -119,6 +125,8 @@
       if (button.dataset.themeToggle !== undefined) toggleTheme(button);
     });
     setInterval(tellTimes, 15000);
+    openTarget();
+    addEventListener("hashchange", openTarget);
     const changes = document.getElementById("changes");
     if (changes) showChanges(changes);
     const student = document.body.dataset.student;
