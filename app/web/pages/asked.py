@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from app.web.problems import BadParameter
 
-__all__ = ["ListQuery", "SearchQuery", "asked"]
+__all__ = ["GridQuery", "ListQuery", "SearchQuery", "asked"]
 
 _Query = TypeVar("_Query", bound=BaseModel)
 
@@ -20,6 +20,12 @@ class ListQuery(BaseModel):
     account: str | None = Field(default=None, max_length=255)
     cursor: str | None = Field(default=None, max_length=1024)
     limit: int = Field(default=50, ge=1, le=500)
+
+
+class GridQuery(ListQuery):
+    """What a page with a grid takes: each student is a line of up to hundreds of cells."""
+
+    limit: int = Field(default=50, ge=1, le=100)
 
 
 class SearchQuery(ListQuery):

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.web.models.groups import CourseAnswer
-from app.web.pages.asked import ListQuery, asked
+from app.web.pages.asked import GridQuery, ListQuery, asked
 from app.web.pages.rendering import Pages
 
 __all__ = ["course", "courses"]
@@ -21,7 +21,7 @@ async def courses(pages: Pages, request: Request) -> Response:
 
 async def course(pages: Pages, request: Request) -> Response:
     """One course."""
-    query = asked(request, ListQuery)
+    query = asked(request, GridQuery)
     answer = await pages.answers_of(request).course(
         pages.viewer_of(request), request.path_params["id"], query.account, query.cursor, query.limit
     )
