@@ -37,6 +37,8 @@ class Stage:
     schema: dict[str, Any]
     schema_id: int
     folder: Path
+    processes: int = 1
+    """Of this project; the peers have one."""
 
     @property
     def raw_topic(self) -> str:
@@ -132,7 +134,8 @@ def _apply_topics(stage: Stage) -> None:
 
 def _start_mastery(stage: Stage) -> ChildProcess:
     environment = {**_mastery_environment(stage), "MASTERY_WEB_PORT": str(_free_port())}
-    return _started([sys.executable, "-m", "app.cli", "worker"], environment, stage)
+    several = [] if stage.processes == 1 else ["--processes", str(stage.processes)]
+    return _started([sys.executable, "-m", "app.cli", "worker", *several], environment, stage)
 
 
 def _make_topics(stage: Stage) -> None:

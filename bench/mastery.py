@@ -45,14 +45,13 @@ _STOP_SECONDS = 40.0
 class Bench:
     """Runs contenders against one cluster."""
 
-    def __init__(
-        self, cluster: Cluster, broker: ProcessTree | None, partitions: int, events: int, users: int
-    ) -> None:
+    def __init__(self, cluster: Cluster, broker: ProcessTree | None, arguments: argparse.Namespace) -> None:
         self._cluster = cluster
         self._broker = broker
-        self._partitions = partitions
-        self._events = events
-        self._users = users
+        self._partitions: int = arguments.partitions
+        self._processes: int = arguments.processes
+        events = self._events = arguments.events
+        users = self._users = arguments.users
         event = load_contract().events[RESULT_EVENT]
         self._schema, self._schema_id = event.schema, event.local_id
         fan_out = FanOut(event.schema, event.local_id)
@@ -72,7 +71,13 @@ class Bench:
         with tempfile.TemporaryDirectory(prefix="mastery-bench-") as folder:
             try:
                 yield Stage(
-                    self._cluster, prefix, self._partitions, self._schema, self._schema_id, Path(folder)
+                    self._cluster,
+                    prefix,
+                    self._partitions,
+                    self._schema,
+                    self._schema_id,
+                    Path(folder),
+                    self._processes,
                 )
             finally:
                 self._cluster.delete(prefix)
@@ -128,6 +133,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", default=2, metavar="rounds", **number)  # type: ignore[arg-type]
     parser.add_argument("--users", default=1_200, metavar="students, at most 5,000", **number)  # type: ignore[arg-type]
     parser.add_argument("--partitions", default=4, metavar="partitions of the topics", **number)  # type: ignore[arg-type]
+    parser.add_argument("--processes", default=1, metavar="worker processes of this project", **number)  # type: ignore[arg-type]
     parser.add_argument(
         "--peers",
         default=",".join(MASTERY_CONTENDERS),
@@ -159,7 +165,10 @@ def main(argv: list[str] | None = None) -> int:
         "commit": commit(),
         "machine": machine(),
         "workload": "mastery",
-        **{name: getattr(arguments, name) for name in ("events", "users", "partitions", "rounds")},
+        **{
+            name: getattr(arguments, name)
+            for name in ("events", "users", "partitions", "rounds", "processes")
+        },
     }
     with open_cluster(arguments.bootstrap) as (cluster, broker, kafka):
         result["kafka"] = kafka
@@ -169,7 +178,7 @@ def main(argv: list[str] | None = None) -> int:
         contenders = [MASTERY_CONTENDERS[name] for name in arguments.peers]
         for contender in contenders:
             contender.install()
-        bench = Bench(cluster, broker, arguments.partitions, arguments.events, arguments.users)
+        bench = Bench(cluster, broker, arguments)
         runs = [
             attempt("mastery", number, contender.name, lambda c=contender: bench.run(c))  # type: ignore[misc]
             for number in range(1, arguments.rounds + 1)

@@ -2,8 +2,10 @@
 
 import contextlib
 import logging
+import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -20,14 +22,27 @@ log = logging.getLogger(__name__)
 
 
 @click.command()
-def worker() -> None:
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Run so many workers, each in a process with a state folder and web port of its own.",
+)
+def worker(processes: int) -> None:
     """Run a stream worker in the foreground.
+
+    A worker is bound by one core: with --processes, one runs for each core that is to be used. The state of
+    worker 2 is in the folder 2 below MASTERY_STATE_DIR; MASTERY_WEB_PORT, if set, is the port of the first.
+    Lines of the log begin with the number of their worker. When one of them ends, all do.
 
     SIGTERM and SIGINT make it finish what it has, commit and leave the group; it exits 0. It exits 1 when
     something keeps it from working: start it again (a process manager does), it goes on from the last commit.
     """
     settings = load_settings()
     log_to_stderr(settings.log_level, settings.log_format)
+    if processes > 1:
+        sys.exit(_run_several(settings, processes))
     signal.signal(signal.SIGTERM, _stop_before_start)
     try:
         _run(settings)
@@ -70,6 +85,18 @@ def _run(settings: Settings) -> None:
             _log_totals(opened.progress.snapshot())
         if app.failure is not None:
             raise app.failure
+
+
+def _run_several(settings: Settings, processes: int) -> int:
+    from app.processes import WorkerGroup, environment_of
+
+    # Found as this process found it, not in whatever folder it was started from.
+    path = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environments = [
+        environment_of(settings, number) | {"PYTHONPATH": path} for number in range(1, processes + 1)
+    ]
+    command = [sys.executable, "-P", "-m", "app.cli", "worker"]
+    return WorkerGroup(command, environments, as_json=settings.log_format == "json").run()
 
 
 def _log_totals(seen: ProgressSnapshot) -> None:
