@@ -65,7 +65,7 @@ def test_a_traceback_is_one_field():
 @pytest.fixture
 def root_logger():
     """Put back what `log_to_stderr` changes for the whole process."""
-    names = (None, "faust", "mode", "aiokafka", "asyncio", "mastery.audit")
+    names = (None, "faust", "mode", "aiokafka", "asyncio", "httpx", "httpcore", "mastery.audit")
     loggers = [logging.getLogger(name) for name in names]
     levels, handlers = [logger.level for logger in loggers], list(loggers[0].handlers)
     loggers[0].handlers.clear()
@@ -80,7 +80,8 @@ def test_both_forms_say_the_same_to_stderr(form, root_logger, capfd):
     log_to_stderr("INFO", form)
     logging.getLogger("app.x").info("seen %d", 5, extra=fields(count=5))
     logging.getLogger("app.x").debug("not seen")
-    logging.getLogger("aiokafka").info("not seen")
+    for name in ("aiokafka", "httpx"):
+        logging.getLogger(name).info("not seen")
     captured = capfd.readouterr()
     assert captured.out == ""
     (line,) = captured.err.splitlines()
