@@ -16,8 +16,8 @@ __all__ = ["FIRST_OF_SCHOOL", "DemoEvent", "demo_events", "first_events"]
 #: Records of the school that are sent at once; the rest trickles.
 FIRST_OF_SCHOOL = 2_400
 
-# A stream of this pace has something of everything among its first two thousand, and students with several results on
-# an outcome. Nothing of many kilobytes: a person is to look at it.
+# A stream of this pace has something of everything among its first two thousand, and students with several
+# results on an outcome. Nothing of many kilobytes: a person is to look at it.
 _SCHOOL = Plan(seed=1, events=6_000, students=60, bad_share=0.02, huge=False)
 
 
