@@ -156,7 +156,7 @@ def ago(seconds: float, now: float) -> str:
     past = now - seconds
     if past < 1.5:
         return "just now" if past > -90 else f"in {duration(-past)}"
-    return f"{duration(past)} ago"
+    return f"{past:.0f} s ago" if past < 10 else f"{duration(past)} ago"
 
 
 def duration(seconds: float) -> str:

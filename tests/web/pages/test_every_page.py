@@ -116,6 +116,8 @@ def test_fields_tables_and_buttons_have_names(site):
         for one in page.all("th"):
             assert one.attributes.get("scope") in {"col", "row", "colgroup", "rowgroup"}, (address, one)
         for one in page.all("button", "a", "summary"):
+            if "template" in one.parents:
+                continue
             assert one.text.strip() or one.attributes.get("aria-label"), (address, one)
         for one in page.all("svg"):
             if "svg" in one.parents:

@@ -68,29 +68,33 @@
   };
 
   const number = (value) => String(Math.round(value * 100) / 100);
-  const link = (text, address) => {
-    const element = document.createElement("a");
-    element.textContent = text;
-    element.href = address;
-    return element;
-  };
   const MOST_CHANGES = 12;
   const showChange = (body, change) => {
     const line = document.getElementById("change-line").content.firstElementChild.cloneNode(true);
-    const account = `?account=${encodeURIComponent(change.root_account_uuid)}`;
-    const time = line.querySelector("time");
+    const fill = (selector, text, address, title) => {
+      const element = line.querySelector(selector);
+      element.textContent = text;
+      element.href = `${address}?account=${encodeURIComponent(change.root_account_uuid)}`;
+      element.title = title;
+    };
     const at = new Date(change.changed_at * 1000);
+    const time = line.querySelector("time");
     time.dateTime = at.toISOString();
     time.title = at.toUTCString();
     time.textContent = ago((Date.now() - at) / 1000);
-    const student = link(change.user_uuid, `/users/${encodeURIComponent(change.user_uuid)}${account}`);
-    student.title = change.user_uuid;
-    line.querySelector("[data-student]").append(student);
-    line.querySelector("[data-outcome]").append(
-      link(change.outcome_title || `Outcome ${change.learning_outcome_id}`,
-        `/outcomes/${encodeURIComponent(change.learning_outcome_id)}${account}`));
-    line.querySelector("[data-score]").textContent = change.deleted ? "removed" : change.score === null ? "No evidence"
-      : `${number(change.score)}, ${change.mastery ? "mastered" : "not mastered"}`;
+    fill("[data-student]", change.user_uuid, `/users/${encodeURIComponent(change.user_uuid)}`, change.user_uuid);
+    line.querySelector(".copy").dataset.copy = change.user_uuid;
+    fill("[data-outcome]", change.outcome_title || `Outcome ${change.learning_outcome_id}`,
+      `/outcomes/${encodeURIComponent(change.learning_outcome_id)}`, "");
+    const verdict = line.querySelector("[data-verdict]");
+    if (change.deleted || change.score === null) {
+      verdict.className = "none";
+      verdict.textContent = change.deleted ? "removed" : "No evidence";
+    } else {
+      verdict.querySelector("strong").textContent = number(change.score);
+      verdict.querySelector(".mark").textContent = change.mastery ? "✓" : "–";
+      verdict.querySelector(".sr").textContent = change.mastery ? "mastered" : "not mastered";
+    }
     body.prepend(line);
     while (body.rows.length > MOST_CHANGES) body.rows[body.rows.length - 1].remove();
   };
