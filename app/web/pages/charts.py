@@ -1,8 +1,10 @@
 """The geometry of pictures, in per cent of their width and height, so that text in them is never scaled."""
 
+import bisect
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from app.web.models.stream import DeadLetterCount
@@ -12,6 +14,10 @@ __all__ = ["Bar", "ScoreChart", "TimeChart", "score_chart", "time_chart"]
 
 #: Bars at most: on a phone each still has room for its number.
 _MOST: Final = 13
+_FEWEST: Final = 5
+#: Per cent of the width that a text below a bar takes.
+_ROOM: Final = 6.0
+_NEARLY: Final = 1e-6
 _STEPS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 2.5, 5.0)
 _HOUR: Final = 3600
 _DAY: Final = 24 * _HOUR
@@ -66,33 +72,30 @@ def score_chart(
     scores = {float(score): count for score, count in score_counts.items() if count}
     if not scores or not all(map(math.isfinite, scores)):
         return None
-    low = min(0.0, *scores)
-    high = max(points_possible or 0.0, mastery_points or 0.0, *scores)
-    step = _step(high - low)
-    edge = mastery_points or 0.0
-    first, last = math.floor(round((low - edge) / step, 6)), math.floor(round((high - edge) / step, 6))
-    if last > first and last != 0 and edge + last * step == high:
-        # The top of the scale belongs to the last bar, unless mastery begins there.
-        last -= 1
-    bins: dict[int, int] = dict.fromkeys(range(first, last + 1), 0)
+    low, high = min(0.0, *scores), max(points_possible or 0.0, mastery_points or 0.0, *scores, 0.01)
+    edges = _edges(low, high, mastery_points)
+    # The last bar has the top of the scale, too.
+    places = {score: min(bisect.bisect_right(edges, score), len(edges) - 1) - 1 for score in scores}
+    counts = [0] * (len(edges) - 1)
     for score, count in scores.items():
-        bins[min(math.floor(round((score - edge) / step, 6)), last)] += count
-    low, high = edge + first * step, edge + (last + 1) * step
-    most = max(bins.values())
-    width = 100 / len(bins)
+        counts[places[score]] += count
+    low, high = edges[0], edges[-1]
+    most = max(counts)
     bars = tuple(
         Bar(
-            left=place * width,
-            width=width,
+            left=100 * (start - low) / (high - low),
+            width=100 * (end - start) / (high - low),
             height=_height(count, most),
             count=count,
-            name=f"{number(edge + each * step)} to {number(edge + (each + 1) * step)}",
-            mastered=mastery_points is not None and each >= 0,
+            name=f"{number(start)} to {number(end)}",
+            mastered=mastery_points is not None and start >= mastery_points,
         )
-        for place, (each, count) in enumerate(bins.items())
+        for (start, end), count in zip(pairwise(edges), counts, strict=True)
     )
-    ticks = tuple((place * width, number(edge + (first + place) * step)) for place in range(len(bins) + 1))
-    return ScoreChart(bars, ticks, low, high)
+    ticks = [(100 * (edge - low) / (high - low), number(edge)) for edge in edges]
+    # The ends of the scale are told, and what stands too close to them is not.
+    inner = [tick for tick in ticks[1:-1] if _ROOM <= tick[0] <= 100 - _ROOM]
+    return ScoreChart(bars, (ticks[0], *inner, ticks[-1]), low, high)
 
 
 def time_chart(counts: Iterable[DeadLetterCount], now: float, kind: str | None = None) -> TimeChart | None:
@@ -124,14 +127,33 @@ def time_chart(counts: Iterable[DeadLetterCount], now: float, kind: str | None =
     )
 
 
-def _step(span: float) -> float:
-    """The smallest handy step that leaves few bars, even where the first one begins below the scale."""
+def _edges(low: float, high: float, mastery: float | None) -> list[float]:
+    """Where bars begin, and where the last one ends: one begins at mastery, the others at handy steps."""
+    meeting = 0.0 if mastery is None else mastery
+    span = high - low
+    steps = [step * size for size in _sizes(span) for step in _STEPS if step * size * (_MOST - 1) >= span]
+    # Best is a step that mastery is a multiple of, unless it leaves only a few bars.
+    even = [step for step in steps if _is_multiple(meeting, step) and step * _FEWEST <= span]
+    step = even[0] if even else steps[0]
+    first, last = math.floor(round((low - meeting) / step, 6)), math.ceil(round((high - meeting) / step, 6))
+    edges = [low, *(meeting + each * step for each in range(first + 1, last)), high]
+    if mastery == high:
+        # Who masters it has a bar, too.
+        edges.append(high + step)
+    return edges
+
+
+def _sizes(span: float) -> Iterator[float]:
+    """Powers of ten, one of which has fitting steps."""
     size = 1.0
-    while True:
-        for step in _STEPS:
-            if span / (step * size) <= _MOST - 1:
-                return step * size
+    yield size
+    while size * _STEPS[-1] * (_MOST - 1) < span:
         size *= 10
+        yield size
+
+
+def _is_multiple(value: float, step: float) -> bool:
+    return abs(value / step - round(value / step)) < _NEARLY
 
 
 def _height(count: int, most: int) -> float:

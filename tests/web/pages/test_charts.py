@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +23,8 @@ def test_every_score_is_in_one_bar_and_none_holds_both_sides_of_mastery(counts, 
         return
     assert sum(bar.count for bar in chart.bars) == sum(counts.values())
     assert len(chart.bars) <= 14
-    assert len(chart.ticks) == len(chart.bars) + 1
+    assert all(before[0] < after[0] for before, after in pairwise(chart.ticks))
+    assert (chart.ticks[0][0], chart.ticks[-1][0]) == (0, pytest.approx(100))
     assert max(bar.height for bar in chart.bars) == 100
     assert sum(bar.width for bar in chart.bars) == pytest.approx(100)
     mastered = sum(
@@ -43,6 +46,14 @@ def test_bars_of_canvas_s_scale():
 def test_mastery_at_the_top_has_a_bar_of_its_own():
     chart = score_chart({"4.0": 2, "3.9": 1}, 4, 4)
     assert [bar.count for bar in chart.bars if bar.mastered] == [2]
+
+
+def test_mastery_between_handy_steps_moves_no_end_of_the_scale():
+    chart = score_chart({"1.5": 1, "5.0": 2}, 3.75, 5)
+    assert (chart.low, chart.high) == (0, 5)
+    assert chart.ticks[0] == (0, "0")
+    assert "3.75" in [text for _, text in chart.ticks]
+    assert chart.bars[-1].count == 2
 
 
 def counts(*pairs):

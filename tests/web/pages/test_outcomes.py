@@ -118,3 +118,15 @@ def test_a_scale_of_its_own_has_steps_counted_from_mastery(client):
     page = Page(client.get("/outcomes/569").text)
     levels = [text for text in texts(page, "th") if text[0] in MARKS]
     assert levels == ["▲Distinguished mastery", "●Proficient mastery", "◐Developing", "○Beginning"]
+
+
+def test_outcomes_of_several_root_accounts_say_whose_they_are(client, answers, monkeypatch):
+    assert "Root account" not in client.get("/outcomes").text
+    of_one = answers._summary
+
+    def of_two(outcome):
+        return of_one(outcome).model_copy(update={"root_account_uuid": f"account-{int(outcome.id) % 2}"})
+
+    monkeypatch.setattr(answers, "_summary", of_two)
+    page = Page(client.get("/outcomes").text)
+    assert {"/outcomes?account=account-0", "/outcomes?account=account-1"} <= set(page.links())
