@@ -67,8 +67,8 @@ class MasteryRequest(MasteryQuery):
     def query(self) -> MasteryQuery:
         """The query alone; what is empty is not asked for, as in a form that was sent."""
         given = {name: getattr(self, name) for name in MasteryQuery.model_fields}
-        return MasteryQuery.model_construct(
-            **{name: None if value in ("", ()) else value for name, value in given.items()}
+        return MasteryQuery.model_validate(
+            {name: None if value in ("", ()) else value for name, value in given.items()}
         )
 
 

@@ -39,13 +39,18 @@ class LocalAnswers(Answers):
     app.web.security.guarded, around this or around the answers of all workers.
     """
 
-    def __init__(self, ground: Ground, schemas: Callable[[], SchemaCatalogue | None] = lambda: None) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        schemas: Callable[[], SchemaCatalogue | None] = lambda: None,
+        histories: Histories | None = None,
+    ) -> None:
         self._rates = Rates()
         self._topics = Topics(ground.settings, schemas, lambda: _url(ground))
         self._dead_letters = DeadLetters(ground.settings)
         self._rows = Rows(ground)
         self._students = Students(ground)
-        self._outcomes = Outcomes(ground, self._rows, Histories(ground.settings))
+        self._outcomes = Outcomes(ground, self._rows, histories or Histories(ground.settings))
         self._courses = Courses(ground)
         self._overviews = Overviews(ground, self._topics, self._rates)
         self._statuses = Statuses(ground)

@@ -47,7 +47,7 @@ class Ground:
 
         Raises:
             TooSlow: it takes too long.
-            BadParameter: a cursor of another list.
+            BadParameter: a cursor of another list, or no Unicode.
             NotReady: a file cannot be read now.
         """
         running = asyncio.get_running_loop().run_in_executor(self.executor, partial(look, *args, **more))
@@ -57,6 +57,8 @@ class Ground:
             raise TooSlow(
                 f"this takes longer than {_LONGEST:.0f} s", hint="ask for less at a time", headers=_RETRY
             ) from None
+        except UnicodeEncodeError:
+            raise BadParameter("half of a character is no text that anything is called by") from None
         except CursorUnfit as error:
             raise BadParameter(str(error), hint=error.hint, parameter="cursor") from None
         except (ViewError, StateError) as error:

@@ -16,7 +16,7 @@ __all__ = ["LastRecords"]
 
 #: Events that are shown, and offsets below the end of each partition that are read: markers take some.
 _SHOWN: Final = 12
-_BACK: Final = 6
+_BACK: Final = 24
 #: Seconds for reading, and for waiting for it: the rest is shown without it.
 _LONGEST: Final = 0.8
 _PATIENCE: Final = 0.6
