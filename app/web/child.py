@@ -33,9 +33,10 @@ __all__ = ["main"]
 #: falls behind cannot. 5 is a third of the weight, so that nobody who reads starves either.
 _NICE: Final = 5
 
-#: Seconds that a request which is being answered may hold up the end.
-_GRACE: Final = 2
+#: Seconds that requests may hold up the end which are being answered: streams of events never end otherwise.
+_GRACE: Final = 1
 
+#: Seconds after which it ends whatever happens.
 _LIMIT: Final = 3.0
 
 log = logging.getLogger(__name__)

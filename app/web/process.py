@@ -36,7 +36,7 @@ _EVERY = 0.5
 #: Seconds between two counts of definitions, a millisecond of work for 10,000.
 _COUNT_EVERY = 5.0
 
-#: Seconds that the process has for its end: it gives 2 to requests that are being answered.
+#: Seconds that the process has for its end: it gives one to requests that are being answered.
 _STOP_SECONDS = 4.0
 
 #: Seconds before it is started again: once, then twice as long up to the second number.

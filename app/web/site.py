@@ -67,8 +67,9 @@ class Site:
 
     def close(self) -> None:
         """Let go of everything, at the end of the process."""
-        self.closing.close()
         self.access.stop()
+        # Last: with a broker that is away it takes seconds, and the process may be ended meanwhile.
+        self.closing.close()
 
     @property
     def worker_pid(self) -> int | None:
