@@ -1,5 +1,6 @@
 """`PseudonymousAnswers`: answers in which pseudonyms stand for students, asked for by pseudonyms too."""
 
+from secrets import token_hex
 from urllib.parse import urlsplit, urlunsplit
 
 from app.web.answers import Answers
@@ -60,7 +61,8 @@ class PseudonymousAnswers(Answers):
                 user = await self._pseudonyms.back(user, self._students)
             except NotFound:
                 # An id that nobody has: the answer is a list without rows, with all else that belongs to it.
-                user = f"no student has this id: {query.user}"[:255]
+                # None of what was asked for is in it: as a name it could find its owner's pseudonym.
+                user = f"nobody-{token_hex(16)}"
         cursor = self._pseudonyms.unseal(query.cursor)
         page = await self._answers.mastery(viewer, query.model_copy(update={"user": user, "cursor": cursor}))
         return page.model_copy(

@@ -114,6 +114,13 @@ def test_an_id_does_not_lead_to_the_pseudonym(fake):
     assert run(shown(fake).mastery(LOCAL, MasteryQuery(user=student))).rows == ()
 
 
+def test_a_name_of_the_roster_does_not_lead_to_the_pseudonym(fake):
+    fake.asked.clear()
+    run(shown(fake).mastery(LOCAL, MasteryQuery(user="Ada Lovelace")))
+    ((_, query),) = fake.asked
+    assert not {"ada", "lovelace"} & set(re.split(r"\W+", query.user.lower()))
+
+
 def test_a_pseudonym_opens_nothing_that_the_login_may_not_see(fake):
     answers = shown(fake)
     pseudonym = run(answers.mastery(LOCAL, MasteryQuery(limit=1))).rows[0].user_uuid
