@@ -1,9 +1,11 @@
 """Courses: lists, numbers, and the students of one with their lines."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from heapq import merge
 from itertools import groupby
+from operator import add
 from typing import Any, Final, NamedTuple
 
 from app.mastery.snapshot import RowKey
@@ -19,6 +21,13 @@ __all__ = ["course_grid", "course_stats", "list_courses"]
 
 _KEY: Final = (str, int, str)
 _STUDENT_KEY: Final = (str,)
+
+
+_STATS: Final = (
+    "SELECT c.students, o.outcome, o.title, p.line_count, p.scored, p.mastered, p.hundredths"
+    " FROM courses c CROSS JOIN pairs p ON p.course = c.id CROSS JOIN outcomes o ON o.id = p.outcome"
+    " WHERE c.course = ? AND c.account = (SELECT id FROM accounts WHERE account = ?)"
+)
 
 
 class _Student(NamedTuple):
@@ -37,13 +46,10 @@ def list_courses(
     after = None if start is None else start.key
     keys = [_keys(reader, account, scope, after, down=down) for reader in readers]
 
-    def found() -> Iterator[CourseStats]:
-        for key, _ in groupby(merge(*keys, reverse=down)):
-            stats = _stats(readers, key[0], key[2])
-            if stats is not None:
-                yield stats[0]
-
-    return page(found(), _stats_key, limit, start, binding)
+    merged = (key for key, _ in groupby(merge(*keys, reverse=down)))
+    found = page(merged, lambda key: key, limit, start, binding)
+    stats = _stats(readers, [(key[0], key[2]) for key in found.rows])
+    return Page(tuple(one for one, _ in stats), found.next, found.previous)
 
 
 def course_stats(
@@ -58,8 +64,7 @@ def course_stats(
         )
         if account in (None, name) and _visible(name, course, scope)
     }
-    found = (_stats(readers, name, course) for name in sorted(accounts))
-    return [stats[0] for stats in found if stats is not None]
+    return [stats for stats, _ in _stats(readers, [(name, course) for name in sorted(accounts)])]
 
 
 def course_grid(
@@ -68,9 +73,10 @@ def course_grid(
     """Return a page of a course's students with their lines. Raises CursorUnfit."""
     binding = bound_to("course", account, course)
     start = None if cursor is None else decode(cursor, binding, _STUDENT_KEY)
-    stats = _stats(readers, account, course) if _visible(account, course, scope) else None
-    if stats is None:
+    found = _stats(readers, [(account, course)]) if _visible(account, course, scope) else []
+    if not found:
         return None
+    [stats] = found
     down = start is not None and start.before
     after = None if start is None else start.key[0]
     users = [
@@ -87,10 +93,6 @@ def course_grid(
 
 def _user(student: _Student) -> str:
     return student.user
-
-
-def _stats_key(stats: CourseStats) -> tuple[Any, ...]:
-    return stats.root_account_uuid, len(stats.course_id), stats.course_id
 
 
 def _visible(account: str, course: str, scope: Scope) -> bool:
@@ -140,38 +142,39 @@ def _numbers(readers: Sequence[Reader], account: str, course: str) -> Iterator[t
 
 
 def _stats(
-    readers: Sequence[Reader], account: str, course: str
-) -> tuple[CourseStats, tuple[OutcomeStats, ...]] | None:
-    """A course's numbers of all partitions, and those of its outcomes, by title; None without lines."""
-    students = 0
-    outcomes: dict[str, OutcomeStats] = {}
-    for reader, number in _numbers(readers, account, course):
-        students += reader.row("SELECT students FROM courses WHERE id = ?", number)[0]
-        found = reader.rows(
-            "SELECT o.outcome, o.title, p.line_count, p.scored, p.mastered, p.hundredths"
-            " FROM pairs p JOIN outcomes o ON o.id = p.outcome WHERE p.course = ?",
-            number,
-        )
-        for outcome, title, lines, scored, mastered, hundredths in found:
-            held = outcomes.get(outcome) or OutcomeStats(account, outcome, title, 0, 0, 0, 0)
-            titles = [one for one in (title, held.outcome_title) if one is not None]
-            outcomes[outcome] = OutcomeStats(
-                account,
-                outcome,
-                min(titles, key=fold, default=None),
-                held.rows + lines,
-                held.scored + scored,
-                held.mastered + mastered,
-                # Whole hundredths until the end: their sum is exact.
-                held.total + hundredths,
-            )
-    if not outcomes:
-        return None
-    columns = [stats._replace(total=stats.total / 100) for stats in outcomes.values()]
-    columns.sort(key=stats_key)
-    scored, mastered = sum(one.scored for one in columns), sum(one.mastered for one in columns)
-    course_numbers = CourseStats(account, course, students, frozenset(outcomes), scored, mastered)
-    return course_numbers, tuple(columns)
+    readers: Sequence[Reader], courses: Sequence[tuple[str, str]]
+) -> list[tuple[CourseStats, tuple[OutcomeStats, ...]]]:
+    """Numbers of courses, by account and id, and of each one's outcomes, by title; none without lines."""
+    students: Counter[tuple[str, str]] = Counter()
+    outcomes: dict[tuple[str, str], dict[str, OutcomeStats]] = {course: {} for course in courses}
+    for reader in readers:
+        for course in courses:
+            account, name = course
+            found = reader.rows(_STATS, name, account)
+            for number, (here, outcome, title, *counts) in enumerate(found):
+                if number == 0:
+                    students[course] += here
+                held = outcomes[course].get(outcome)
+                outcomes[course][outcome] = _sum(held, OutcomeStats(account, outcome, title, *counts))
+    numbers = []
+    for course, columns in outcomes.items():
+        # Whole hundredths until now: their sum is exact.
+        by_title = sorted((one._replace(total=one.total / 100) for one in columns.values()), key=stats_key)
+        if by_title:
+            scored, mastered = sum(one.scored for one in by_title), sum(one.mastered for one in by_title)
+            stats = CourseStats(*course, students[course], frozenset(columns), scored, mastered)
+            numbers.append((stats, tuple(by_title)))
+    return numbers
+
+
+def _sum(one: OutcomeStats | None, other: OutcomeStats) -> OutcomeStats:
+    if one is None:
+        return other
+    account, outcome, title, *counts = other
+    if title != one.outcome_title:
+        # While a title changes, partitions may differ.
+        title = min(filter(None, (title, one.outcome_title)), key=fold, default=title)
+    return OutcomeStats(account, outcome, title, *map(add, counts, one[3:]))
 
 
 def _students(

@@ -4,13 +4,13 @@
 stand in tables of their own, once each. `place` is the beginning of the student's uuid as a number: it sorts
 as the uuids do, alike in every file, and keeps the indexes small; where two are equal the uuids decide.
 
-The numbers in `outcomes`, `pairs` and `courses` follow from the lines. Scores have two decimal places, so
-their sums are kept exactly, as integers of hundredths.
+The numbers in `outcomes`, `scores`, `pairs` and `courses` follow from the lines. Scores have two decimal
+places, so their sums are kept exactly, as integers of hundredths.
 """
 
 from typing import Final
 
-__all__ = ["COUNTED", "FIRST", "FORMAT", "INDEXES", "RECENT", "TABLES", "WHOLE", "place_of"]
+__all__ = ["COUNTED", "FIRST", "FORMAT", "INDEXES", "NO_SCORE", "RECENT", "TABLES", "WHOLE", "place_of"]
 
 #: Number of this layout, and of how lines are made of rows.
 FORMAT: Final = 1
@@ -19,13 +19,16 @@ FORMAT: Final = 1
 FIRST: Final = 1
 WHOLE: Final = 2
 
+#: Stands for no score where that is part of a key.
+NO_SCORE: Final = -(2**62)
+
 #: Rows that changed last which a view knows.
 RECENT: Final = 100
 
 _PLACE_BYTES: Final = 8
 
 #: Statements, with a semicolon at the end of each.
-TABLES: Final = """
+TABLES: Final = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE accounts (id INTEGER PRIMARY KEY, account TEXT NOT NULL UNIQUE);
 CREATE TABLE students (
@@ -53,6 +56,10 @@ CREATE TABLE lines (
 CREATE TABLE pairs (
     course INTEGER NOT NULL, outcome INTEGER NOT NULL, line_count INTEGER NOT NULL, scored INTEGER NOT NULL,
     mastered INTEGER NOT NULL, hundredths INTEGER NOT NULL, PRIMARY KEY (course, outcome)) WITHOUT ROWID;
+-- How many rows of an outcome have an overall score: hundredths, {NO_SCORE} for none.
+CREATE TABLE scores (
+    outcome INTEGER NOT NULL, basis INTEGER NOT NULL, hundredths INTEGER NOT NULL, row_count INTEGER NOT NULL,
+    PRIMARY KEY (outcome, basis, hundredths)) WITHOUT ROWID;
 CREATE TABLE recent (
     outcome INTEGER NOT NULL, student INTEGER NOT NULL, changed_at INTEGER NOT NULL,
     PRIMARY KEY (outcome, student)) WITHOUT ROWID;
@@ -82,6 +89,8 @@ UPDATE courses SET students =
     (SELECT count(DISTINCT student) FROM lines WHERE lines.course = courses.id);
 DELETE FROM outcomes WHERE row_count = 0;
 DELETE FROM courses WHERE students = 0;
+INSERT INTO scores SELECT outcome, basis, ifnull(CAST(round(overall * 100) AS INTEGER), {NO_SCORE}), count(*)
+    FROM lines WHERE flags & {FIRST} GROUP BY 1, 2, 3;
 INSERT INTO recent SELECT outcome, student, changed_at FROM lines WHERE flags & {FIRST}
     ORDER BY changed_at DESC LIMIT {RECENT};
 """

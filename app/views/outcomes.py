@@ -9,7 +9,7 @@ from typing import Any, Final
 from app.views.answers import Line, OutcomeScore, OutcomeStats, Page, Scope, Search
 from app.views.cursor import bound_to, decode, fold, page
 from app.views.files import Reader
-from app.views.layout import FIRST, WHOLE
+from app.views.layout import NO_SCORE, WHOLE
 from app.views.selection import in_list, select
 from app.views.statements import BY_OUTCOME, read_lines
 
@@ -90,18 +90,22 @@ def outcome_scores(
     for reader, number in _numbers(readers, account, outcome, scope):
         courses = _courses(reader, scope)
         if courses is None:
-            columns, condition = "l.overall, l.overall_mastery, l.basis", f"l.flags & {FIRST}"
+            found = reader.rows(
+                f"SELECT nullif(g.hundredths, {NO_SCORE}) / 100.0, g.hundredths / 100.0 >= b.mastery_points,"
+                " b.rating, g.row_count FROM scores g JOIN bases b ON b.id = g.basis WHERE g.outcome = ?",
+                number,
+            )
         else:
-            columns = f"l.score, l.mastery, CASE WHEN l.flags & {WHOLE} THEN l.basis END"
-            condition = " AND ".join(in_list("l.course", courses))
-        found = reader.rows(
-            f"WITH g (score, mastery, basis, number) AS (SELECT {columns}, count(*) FROM lines l"
-            f" WHERE l.outcome = ? AND {condition} GROUP BY 1, 2, 3)"
-            " SELECT g.score, g.mastery, b.rating, g.number FROM g LEFT JOIN bases b ON b.id = g.basis",
-            number,
-        )
+            found = reader.rows(
+                "WITH g (score, mastery, basis, number) AS (SELECT l.score, l.mastery,"
+                f" CASE WHEN l.flags & {WHOLE} THEN l.basis END, count(*) FROM lines l"
+                f" WHERE l.outcome = ? AND {' AND '.join(in_list('l.course', courses))} GROUP BY 1, 2, 3)"
+                " SELECT g.score, g.mastery, b.rating, g.number FROM g LEFT JOIN bases b ON b.id = g.basis",
+                number,
+            )
         for score, mastery, rating, count in found:
-            scores[OutcomeScore(score, None if mastery is None else bool(mastery), rating)] += count
+            known = None if score is None else bool(mastery)
+            scores[OutcomeScore(score, known, rating)] += count
     return scores
 
 

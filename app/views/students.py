@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator, Sequence
 
 from app.mastery.snapshot import RowKey
-from app.views.answers import Change, Counts, Scope, Search
+from app.views.answers import EVERYTHING, Change, Counts, Scope, Search
 from app.views.files import Reader
+from app.views.layout import RECENT
 from app.views.selection import in_list, select
 
 __all__ = ["count_rows", "keys_of_user", "recent_changes"]
@@ -33,7 +34,7 @@ def keys_of_user(readers: Sequence[Reader], user: str, scope: Scope) -> list[Row
 
 def recent_changes(readers: Sequence[Reader], limit: int, scope: Scope) -> list[Change]:
     """Return the rows that changed last, the newest first."""
-    found = [change for reader in readers for change in _recent(reader, scope)]
+    found = [change for reader in readers for change in _recent(reader, limit, scope)]
     found.sort(key=lambda change: (-change.changed_at, change.user_uuid, change.learning_outcome_id))
     return found[:limit]
 
@@ -51,13 +52,17 @@ def count_rows(readers: Sequence[Reader]) -> Counts:
     return Counts(rows, students, len(outcomes))
 
 
-def _recent(reader: Reader, scope: Scope) -> Iterator[Change]:
+def _recent(reader: Reader, limit: int, scope: Scope) -> Iterator[Change]:
     rows = reader.rows(
         "SELECT a.account, s.user, o.outcome, o.title, l.overall, l.overall_mastery, r.changed_at,"
-        " json_group_array(c.course) FROM recent r CROSS JOIN students s ON s.id = r.student"
+        " json_group_array(c.course)"
+        " FROM (SELECT * FROM recent ORDER BY changed_at DESC LIMIT ?) r"
+        " CROSS JOIN students s ON s.id = r.student"
         " CROSS JOIN accounts a ON a.id = s.account CROSS JOIN outcomes o ON o.id = r.outcome"
         " CROSS JOIN lines l INDEXED BY lines_by_student ON l.student = r.student AND l.outcome = r.outcome"
-        " CROSS JOIN courses c ON c.id = l.course GROUP BY r.outcome, r.student"
+        " CROSS JOIN courses c ON c.id = l.course GROUP BY r.outcome, r.student",
+        # What is not in scope takes no place of what is.
+        limit if scope == EVERYTHING else RECENT,
     )
     for account, user, outcome, title, score, mastery, changed_at, names in rows:
         courses = tuple(sorted(name for name in json.loads(names) if name))

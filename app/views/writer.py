@@ -1,6 +1,7 @@
 """Brings changed rows into a view's tables, and keeps what is counted of them exact."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -9,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from app.mastery.row import Row
 from app.mastery.snapshot import RowKey
-from app.views.layout import RECENT, place_of
+from app.views.layout import NO_SCORE, RECENT, place_of
 from app.views.lines import StoredLine, basis_of, hundredths, lines_of
 from app.views.names import Names
 
@@ -42,6 +43,10 @@ _COUNT_PAIR: Final = (
     " scored = scored + excluded.scored, mastered = mastered + excluded.mastered,"
     " hundredths = hundredths + excluded.hundredths"
 )
+_COUNT_SCORE: Final = (
+    "INSERT INTO scores (row_count, outcome, basis, hundredths) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT DO UPDATE SET row_count = row_count + excluded.row_count"
+)
 _RECENT: Final = "INSERT OR REPLACE INTO recent VALUES (?, ?, ?)"
 _TRIM: Final = (
     "DELETE FROM recent WHERE (outcome, student) IN (SELECT outcome, student FROM recent"
@@ -70,6 +75,7 @@ class _Work:
     deletes: list[_LineKey] = field(default_factory=list)
     outcomes: dict[int, list[int]] = field(default_factory=dict)
     pairs: dict[tuple[int, int], list[int]] = field(default_factory=dict)
+    scores: Counter[tuple[int, int, int]] = field(default_factory=Counter)
     recent: list[tuple[int, int, int]] = field(default_factory=list)
     gone: list[tuple[int, int]] = field(default_factory=list)
     """Outcome and student of deleted rows."""
@@ -99,6 +105,8 @@ class _Work:
             _add(self.pairs, (course, outcome), sign, line.score, line.mastery)
         for line in islice(lines.values(), 1):
             _add(self.outcomes, outcome, sign, line.overall, line.overall_mastery)
+            score = NO_SCORE if line.overall is None else hundredths(line.overall)
+            self.scores[outcome, line.basis, score] += sign
 
 
 class Writer:
@@ -167,6 +175,11 @@ class Writer:
             _COUNT_OUTCOME, [(*by, outcome) for outcome, by in work.outcomes.items() if any(by)]
         )
         self._db.executemany(_COUNT_PAIR, [(*by, *pair) for pair, by in work.pairs.items() if any(by)])
+        scores = [(by, *score) for score, by in work.scores.items() if by]
+        self._db.executemany(_COUNT_SCORE, scores)
+        fewer = [score for by, *score in scores if by < 0]
+        none_left = "DELETE FROM scores WHERE outcome = ? AND basis = ? AND hundredths = ? AND row_count = 0"
+        self._db.executemany(none_left, fewer)
         self._db.executemany("DELETE FROM recent WHERE outcome = ? AND student = ?", work.gone)
         newest = sorted(work.recent, key=itemgetter(2))[-RECENT:]
         self._db.executemany(_RECENT, newest)
