@@ -6,6 +6,8 @@ from typing import Final
 
 from app.errors import MasteryError
 from app.reader import Record, TopicReader
+from app.schemas.decoder import AvroDecoder, DecodingError
+from app.schemas.registry import schema_lookup
 from app.settings import Settings
 from app.web.local.letter_text import escaped
 from app.web.local.offsets import TopicSpans
@@ -21,6 +23,7 @@ _BACK: Final = 24
 _LONGEST: Final = 0.8
 _PATIENCE: Final = 0.6
 _KEEP: Final = 3.0
+_TIME: Final = frozenset({"metadata.event_time"})
 
 
 class LastRecords:
@@ -37,6 +40,7 @@ class LastRecords:
         self._events = events
         self._spans = spans
         self._partitions = partitions
+        self._decoder: AvroDecoder | None = None
         self._shared = Shared(self._read, keep=_KEEP, name="last-events")
 
     async def newest(self) -> tuple[LastEvent, ...]:
@@ -65,10 +69,19 @@ class LastRecords:
         return tuple(
             LastEvent(
                 event=self._events[one.topic],
-                event_time=one.timestamp / 1000,
+                event_time=self._event_time(one),
                 key=None if one.key is None else escaped(one.key, 200)[0],
                 partition=one.partition,
                 offset=one.offset,
             )
             for one in found[:_SHOWN]
         )
+
+    def _event_time(self, record: Record) -> float:
+        """When Canvas sent it; of what cannot be read, when it was written."""
+        if self._decoder is None:
+            self._decoder = AvroDecoder(schema_lookup(self._settings), only=_TIME, plain_times=True)
+        try:
+            return float(self._decoder.decode(record.value or b"")["metadata"]["event_time"]) / 1000
+        except (DecodingError, MasteryError, LookupError, TypeError, ValueError):
+            return record.timestamp / 1000

@@ -1,7 +1,7 @@
 """Outcomes: the list, and how students stand in one."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from app.mastery.resolve import Definition
@@ -157,7 +157,7 @@ def _levels(scale: ShownScale | None, scores: Mapping[OutcomeScore, int]) -> tup
     counted: Counter[ShownLevel | None] = Counter()
     for one, number in scores.items():
         if one.score is not None:
-            counted[_reached(levels, one)] += number
+            counted[_reached(levels, one, scale.mastery_points)] += number
     told: list[LevelCount] = [
         LevelCount(
             points=level.points,
@@ -173,9 +173,18 @@ def _levels(scale: ShownScale | None, scores: Mapping[OutcomeScore, int]) -> tup
     return tuple(told)
 
 
-def _reached(levels: Iterable[ShownLevel], one: OutcomeScore) -> ShownLevel | None:
-    """The level of a score: by the name that the row has, as its scale may be a course's own."""
+def _reached(levels: Sequence[ShownLevel], one: OutcomeScore, mastery_points: float) -> ShownLevel | None:
+    """The level that a score counts for.
+
+    A row may be rated on a course's own scale. Then its level is that of the same name, if there is one; and
+    whatever its level, who has mastered the outcome stands above those who have not.
+    """
     named = [level for level in levels if one.rating is not None and level.description == one.rating]
-    if len(named) == 1:
-        return named[0]
-    return next((level for level in levels if one.score is not None and level.points <= one.score), None)
+    by_points = next((level for level in levels if one.score is not None and level.points <= one.score), None)
+    reached = named[0] if len(named) == 1 else by_points
+    if one.mastery is (reached is not None and reached.points >= mastery_points):
+        return reached
+    of_mastery = [level for level in levels if level.points >= mastery_points]
+    if one.mastery:
+        return of_mastery[-1] if of_mastery else reached
+    return next((level for level in levels if level not in of_mastery), None)

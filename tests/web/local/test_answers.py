@@ -189,6 +189,7 @@ def test_the_distribution_of_an_outcome(worker, outcome):
     assert answer.no_evidence == len(rows) - len(scores)
     assert Counter({float(score): count for score, count in answer.score_counts.items()}) == Counter(scores)
     assert sum(level.students for level in answer.levels) == len(scores)
+    assert sum(level.students for level in answer.levels if level.mastery) == answer.outcome.mastered
     assert [level.points for level in answer.levels[:4]] == [4.0, 3.0, 2.0, 0.0]
     assert [level.mastery for level in answer.levels[:4]] == [True, True, False, False]
     assert {level.color for level in answer.levels[:4]} == {COLORS}

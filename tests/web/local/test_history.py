@@ -11,7 +11,7 @@ from app.web.local.history import Histories
 from app.web.local.last_records import LastRecords
 from app.web.local.offsets import topic_spans
 from tests.definitions.support import framed, schema_by_id
-from tests.mastery.events import ACCOUNT, outcome
+from tests.mastery.events import ACCOUNT, at, outcome
 
 #: An idempotent producer asks for its id first, half a second long.
 QUICK = {"enable.idempotence": False}
@@ -67,7 +67,8 @@ def test_an_outcome_whose_events_write_a_global_id(made):
 
 
 def test_the_last_events_of_the_partitions_that_a_worker_has(made):
-    send(made, *[outcome("highest", learning_outcome_id=str(number)) for number in range(20)])
+    sent = [outcome("highest", learning_outcome_id=str(number), sent=number) for number in range(20)]
+    send(made, *sent)
     topics = {made.typed_topic("learning_outcome_created"): "learning_outcome_created"}
     spans = topic_spans(made)
 
@@ -75,7 +76,7 @@ def test_the_last_events_of_the_partitions_that_a_worker_has(made):
         return asyncio.run(LastRecords(made, topics, lambda: spans, lambda: partitions).newest())
 
     every = last(range(made.partitions))
-    assert [one.event_time for one in every] == [float(20 - place) for place in range(12)]
+    assert [one.event_time for one in every] == [at(19 - place).timestamp() for place in range(12)]
     assert every[0].key == f"{ACCOUNT}:19"
     assert {one.partition for one in last([0])} == {0}
     assert last([]) == ()
