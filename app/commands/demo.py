@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.commands.demo_mastery import mastery_json, mastery_table, print_mastery
+from app.commands.demo_mastery import first_pages, mastery_json, mastery_table, print_mastery
 from app.commands.output import json_line, print_json, print_table
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _SAMPLE_WIDTH = 110
 # Seconds that a topic stands out after something arrived there.
 _NEW = 1.5
 # Lines of the screen that are not for changes of mastery.
-_LINES = 23
+_LINES = 27
 
 
 @click.command()
@@ -126,7 +126,16 @@ def _follow(running: "Demo", stopped: threading.Event, show: Callable[["Arrival"
 
 
 def _print_arrivals(running: "Demo", stopped: threading.Event) -> None:
-    _follow(running, stopped, lambda a: click.echo(f"{a.topic}  {a.key}  {_short(a)[:_SAMPLE_WIDTH]}"))
+    told = False
+
+    def show(arrival: "Arrival") -> None:
+        nonlocal told
+        click.echo(f"{arrival.topic}  {arrival.key}  {_short(arrival)[:_SAMPLE_WIDTH]}")
+        if running.complete and not told:
+            told = True
+            click.echo("\n".join(["\nIn a browser:", *first_pages(running.mastery, running.web), ""]))
+
+    _follow(running, stopped, show)
 
 
 def _show_live(running: "Demo", stopped: threading.Event) -> None:
@@ -155,10 +164,11 @@ def _live_view(running: "Demo", seconds: float) -> "Group":
     if row := next(iter(running.mastery.rows.values()), None):
         hints.append(f"{command} show --user {row['user_uuid']}")
     told = "\n".join(f"  [bold]{escape(hint)}[/bold]" for hint in hints)
+    pages = "\n".join(f"  [bold]{escape(page)}[/bold]" for page in first_pages(running.mastery, running.web))
     return Group(
         _live_table(running, seconds),
         mastery_table(running.mastery, max(1, get_terminal_size().lines - _LINES)),
-        Text.from_markup(f"\nIn another terminal:\n{told}\nCtrl-C ends the demo."),
+        Text.from_markup(f"\nIn a browser:\n{pages}\nIn another terminal:\n{told}\nCtrl-C ends the demo."),
     )
 
 

@@ -1,6 +1,8 @@
 """How `mastery demo` shows the rows of mastery."""
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import click
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
     from app.embedded.mastery_view import MasteryView, RowChange
 
-__all__ = ["change_line", "mastery_json", "mastery_summary", "mastery_table", "print_mastery"]
+__all__ = ["change_line", "first_pages", "mastery_json", "mastery_summary", "mastery_table", "print_mastery"]
 
 _COLUMNS = ("STUDENT", "OUTCOME", "SCORE", "OF", "MASTERY", "LEVEL", "RESULTS", "METHOD")
 _RIGHT = ("SCORE", "OF", "RESULTS")
@@ -36,6 +38,19 @@ def print_mastery(view: "MasteryView") -> None:
     print_table(_COLUMNS, [_cells(row) for row in most], right=_RIGHT)
     if view.changes:
         click.echo(f"\nlast change: {change_line(view.changes[-1])}")
+
+
+def first_pages(view: "MasteryView", web: str) -> list[str]:
+    """Addresses of pages to start with: the overview, the student with most results, the fullest course."""
+    pages = [f"{web}/"]
+    students, courses = Counter[str](), Counter[tuple[str, str]]()
+    for row in view.rows.values():
+        students[row["user_uuid"]] += row["results_count"]
+        courses.update((row["root_account_uuid"], course["course_id"]) for course in row["courses"])
+    pages += [f"{web}/users/{quote(user, safe='')}" for user, _ in students.most_common(1)]
+    for (account, course), _ in courses.most_common(1):
+        pages.append(f"{web}/courses/{quote(course, safe='')}?account={quote(account, safe='')}")
+    return pages
 
 
 def mastery_json(view: "MasteryView") -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
@@ -124,13 +125,12 @@ class Demo:
         )
         self._worker.start()
         stack.callback(self._worker.stop, _WORKER_STOP_TIMEOUT)
-        web = f"http://{self.settings.web_host}:{self.settings.web_port}"
-        self.say(f"worker started: process {self._worker.pid}, {web}/health/ready")
+        self.say(f"worker started: process {self._worker.pid}, in a browser: {self.web}/")
         topics = [self.settings.typed_topic(name) for name in load_contract().events]
         for topic in [*topics, self.settings.dead_letter_topic]:
             self.views[topic] = TopicView(topic)
         self.mastery.topic = self.settings.typed_topic(_ROWS)
-        self._events = demo_events()
+        self._events = demo_events(datetime.now(UTC).date())
         self._reader = stack.enter_context(
             TopicReader.whole(
                 self.settings, [*self.views, self.mastery.topic], topic_partitions(self.settings)
@@ -138,6 +138,11 @@ class Demo:
         )
         self._values = ValueReader(self.settings)
         self._sender = EventSender(self.settings, self.settings.raw_topic_name)
+
+    @property
+    def web(self) -> str:
+        """Address of the worker's web server, without a slash at the end."""
+        return f"http://{self.settings.web_host}:{self.settings.web_port}"
 
     def send_first(self) -> str:
         """Send the examples of Canvas's documentation and the first of the school; return what that was."""

@@ -4,7 +4,8 @@ Of each record it is known what must become of it: the examples are good, and th
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from itertools import islice
 
 from app.embedded.samples import sample_events
@@ -18,7 +19,10 @@ FIRST_OF_SCHOOL = 2_400
 
 # A stream of this pace has something of everything among its first two thousand, and students with several
 # results on an outcome. Nothing of many kilobytes: a person is to look at it.
-_SCHOOL = Plan(seed=1, events=6_000, students=60, bad_share=0.02, huge=False)
+_SCHOOL = Plan(seed=1, events=6_000, students=60, days=14, bad_share=0.02, huge=False)
+
+#: Of a week that begins on a Monday, the first records take up to its Thursday.
+_THURSDAY = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +34,12 @@ class DemoEvent:
     dead: bool = False
 
 
-def demo_events() -> Iterator[DemoEvent]:
-    """Yield the examples, then the school: `FIRST_OF_SCHOOL` records and more, without end."""
+def demo_events(today: date) -> Iterator[DemoEvent]:
+    """Yield the examples, then the school: `FIRST_OF_SCHOOL` records of the days up to `today`, and more."""
     for sample in sample_events():
         yield DemoEvent(sample.raw, sample.event_name)
-    for record in school_records(_SCHOOL):
+    newest = today - timedelta((today.weekday() - _THURSDAY) % 7)
+    for record in school_records(replace(_SCHOOL, start=newest - timedelta(_THURSDAY))):
         yield _demo_event(record.raw, record.fate)
 
 
