@@ -36,16 +36,20 @@ class AuditedAnswers(Answers):
         return answer
 
     async def mastery(self, viewer: Viewer, query: MasteryQuery, *, local: bool = False) -> MasteryPage:
-        """A page of rows."""
+        """A page of rows; of one student alone, it is a look at that student."""
         given = query.model_dump(exclude_none=True).keys() - _NO_FILTERS
         filters = sorted(given)
         try:
             page = await self._answers.mastery(viewer, query, local=local)
         except Problem as problem:
-            self._list(viewer, 0, filters, student=query.user, outcome=type(problem).__name__, local=local)
+            self._list(viewer, 0, filters, outcome=type(problem).__name__, local=local)
             raise
         if not local:
-            self._audit.students(viewer, len(page.rows), filters, student=query.user)
+            # What was looked for may be a name: who was found is told, where that is one student.
+            found = {row.user_uuid for row in page.rows}
+            self._audit.students(
+                viewer, len(page.rows), filters, student=found.pop() if len(found) == 1 else None
+            )
         return page
 
     async def student(
@@ -141,8 +145,7 @@ class AuditedAnswers(Answers):
         filters: list[str] | None = None,
         *,
         local: bool,
-        student: str | None = None,
         outcome: str = "shown",
     ) -> None:
         if not local and (rows or outcome != "shown"):
-            self._audit.students(viewer, rows, filters or [], student=student, outcome=outcome)
+            self._audit.students(viewer, rows, filters or [], outcome=outcome)

@@ -55,16 +55,13 @@ class PseudonymousAnswers(Answers):
         """Rows; what is no pseudonym finds nobody."""
         if local:
             return await self._answers.mastery(viewer, query, local=True)
-        user = query.user
+        user, users = query.user, query.users
         if user is not None:
-            try:
-                user = await self._pseudonyms.back(user, self._students)
-            except NotFound:
-                # An id that nobody has: the answer is a list without rows, with all else that belongs to it.
-                # None of what was asked for is in it: as a name it could find its owner's pseudonym.
-                user = f"nobody-{token_hex(16)}"
-        cursor = self._pseudonyms.unseal(query.cursor)
-        page = await self._answers.mastery(viewer, query.model_copy(update={"user": user, "cursor": cursor}))
+            user = await self._back(user)
+        if users is not None:
+            users = tuple([await self._back(one) for one in users])
+        asked = {"user": user, "users": users, "cursor": self._pseudonyms.unseal(query.cursor)}
+        page = await self._answers.mastery(viewer, query.model_copy(update=asked))
         return page.model_copy(
             update={
                 "rows": tuple(self._row(row) for row in page.rows),
@@ -171,6 +168,16 @@ class PseudonymousAnswers(Answers):
     async def status(self, viewer: Viewer, *, local: bool = False) -> StatusAnswer:
         """Workers."""
         return await self._answers.status(viewer, local=local)
+
+    async def _back(self, pseudonym: str) -> str:
+        """Whose a pseudonym is; else an id that nobody has, so that a list is without rows, and all there.
+
+        None of what was asked for is in it: as a name it could lead to its owner's pseudonym.
+        """
+        try:
+            return await self._pseudonyms.back(pseudonym, self._students)
+        except NotFound:
+            return f"nobody-{token_hex(16)}"
 
     def _row(self, row: MasteryRow) -> MasteryRow:
         return row.model_copy(update={"user_uuid": self._pseudonyms.of(row.user_uuid), "user_name": None})

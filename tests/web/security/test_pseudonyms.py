@@ -118,6 +118,8 @@ def test_a_name_of_the_roster_does_not_lead_to_the_pseudonym(fake):
     fake.asked.clear()
     run(shown(fake).mastery(LOCAL, MasteryQuery(user="Ada Lovelace")))
     ((_, query),) = fake.asked
+    run(shown(fake).mastery(LOCAL, MasteryQuery(users=(fake.first_student(), "student-000000000000"))))
+    assert not {fake.first_student(), "student-000000000000"} & set(fake.asked[-1][1].users)
     assert not {"ada", "lovelace"} & set(re.split(r"\W+", query.user.lower()))
 
 
