@@ -16,7 +16,7 @@ from app.settings import Settings
 from app.web.local.letter_index import Entry, LetterIndex
 from app.web.local.letter_text import escaped, indented_json
 from app.web.local.offsets import topic_spans
-from app.web.local.shared import Shared, broker_away, from_broker
+from app.web.local.shared import PATIENCE, Shared, broker_away, from_broker
 from app.web.models.base import Freshness
 from app.web.models.stream import (
     DeadLetter,
@@ -49,7 +49,9 @@ _KNOWN_KINDS: Final = frozenset(ErrorKind)
 class DeadLetters:
     """Follows the topic of dead letters when asked, from where it was left."""
 
-    def __init__(self, settings: Settings, *, listed: int = _LISTED, keep: float = _KEEP) -> None:
+    def __init__(
+        self, settings: Settings, *, listed: int = _LISTED, keep: float = _KEEP, patience: float = PATIENCE
+    ) -> None:
         self._settings = settings
         self._listed = listed
         self._index = LetterIndex(listed)
@@ -61,7 +63,7 @@ class DeadLetters:
         """Of all above: the thread that follows changes it, requests read it."""
         self._as_of = 0.0
         self._complete = False
-        self._followed = Shared(self._follow, keep=keep, name="dead-letters")
+        self._followed = Shared(self._follow, keep=keep, name="dead-letters", patience=patience)
 
     async def page(self, query: DeadLetterQuery) -> DeadLetterPage:
         """The newest letters and counts of all. Raises BrokerAway, and BadParameter for a foreign cursor."""
@@ -92,7 +94,9 @@ class DeadLetters:
         # Behind the end a broker would have to be waited for, and none sits between ours and the end.
         if (end is None or offset >= end) and not reading:
             raise _nothing_at(place)
-        asked = Shared(lambda: self._read(place), keep=0, name="dead-letter")
+        asked = Shared(
+            lambda: self._read(place), keep=0, name="dead-letter", patience=self._followed.patience
+        )
         found = (await from_broker(asked, self._settings.broker)).value
         if found is None:
             raise _nothing_at(place)
@@ -110,7 +114,7 @@ class DeadLetters:
         except (TimeoutError, MasteryError) as error:
             if isinstance(error, TimeoutError) and self._positions:
                 return False
-            raise broker_away(error, self._settings.broker) from None
+            raise broker_away(error, self._settings.broker, self._followed.patience) from None
         return self._complete
 
     def _freshness(self) -> Freshness:

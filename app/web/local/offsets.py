@@ -1,7 +1,7 @@
 """Where partitions begin and end, for many topics at once."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined] # not in its stubs
@@ -21,8 +21,8 @@ _REQUEST = 2.0
 """Seconds of each of the three questions."""
 
 
-def topic_spans(settings: Settings, wanted: Sequence[str] | None = None) -> TopicSpans:
-    """Return the spans of all topics that the broker has, or of those `wanted`. Raises BrokerFailure.
+def topic_spans(settings: Settings, wanted: Collection[str]) -> TopicSpans:
+    """Return the spans of those `wanted` topics that the broker has. Raises BrokerFailure.
 
     Ends come with a fetch: the embedded broker, asked for them, tells one inside the last batch.
     """
@@ -43,7 +43,7 @@ def topic_spans(settings: Settings, wanted: Sequence[str] | None = None) -> Topi
         places = [
             (name, partition)
             for name, topic in found.items()
-            if wanted is None or name in wanted
+            if name in wanted
             for partition in topic.partitions
         ]
         firsts, ends = _firsts(settings, places), _ends(consumer, places)

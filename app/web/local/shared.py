@@ -35,7 +35,11 @@ class Shared(Generic[_Value]):
     nor the end of the process.
     """
 
-    def __init__(self, make: Callable[[], _Value], *, keep: float, name: str) -> None:
+    def __init__(
+        self, make: Callable[[], _Value], *, keep: float, name: str, patience: float = PATIENCE
+    ) -> None:
+        self.patience = patience
+        """Seconds that whoever asks waits."""
         self._make = make
         self._keep = keep
         self._name = name
@@ -43,15 +47,15 @@ class Shared(Generic[_Value]):
         self._running: Future[Made[_Value]] | None = None
         self._ended = float("-inf")
 
-    async def get(self, patience: float = PATIENCE) -> Made[_Value]:
-        """Return what is known, or wait for it up to `patience` seconds.
+    async def get(self, patience: float | None = None) -> Made[_Value]:
+        """Return what is known, or wait for it: as long as `patience` says, in seconds, or its own.
 
         Raises TimeoutError, while it goes on being found out, and whatever `make` raises.
         """
         waiting = asyncio.wrap_future(self._begun())
         # Whoever stops waiting must not cancel it for the others, nor have its failure go unheard of.
         waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.wait_for(asyncio.shield(waiting), patience)
+        return await asyncio.wait_for(asyncio.shield(waiting), self.patience if patience is None else patience)
 
     def _begun(self) -> Future[Made[_Value]]:
         with self._lock:
@@ -81,17 +85,17 @@ async def from_broker(shared: Shared[_Value], broker: str) -> Made[_Value]:
     try:
         return await shared.get()
     except (TimeoutError, MasteryError) as error:
-        raise broker_away(error, broker) from None
+        raise broker_away(error, broker, shared.patience) from None
 
 
-def broker_away(error: Exception, broker: str) -> Problem:
+def broker_away(error: Exception, broker: str, patience: float = PATIENCE) -> Problem:
     """Say that Kafka does not give what was asked for: in time, or at all."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, MasteryError):
         return BrokerAway(str(error), hint=error.hint, headers=_RETRY)
     return BrokerAway(
-        f"Kafka at {broker} has not answered within {PATIENCE:.0f} s",
+        f"Kafka at {broker} has not answered within {patience:.0f} s",
         hint="students and outcomes can be looked at meanwhile: they are in the workers' own state",
         headers=_RETRY,
     )

@@ -13,7 +13,7 @@ from app.topics import TopicAdmin, TopicSpec, load_catalogue
 from app.web.local.newest import Newest, RecordShower, newest_records
 from app.web.local.offsets import TopicSpans, records_in, topic_spans
 from app.web.local.samples import consuming_sample
-from app.web.local.shared import Made, Shared, from_broker
+from app.web.local.shared import PATIENCE, Made, Shared, from_broker
 from app.web.models.base import Freshness
 from app.web.models.stream import TopicAnswer, TopicList, TopicSummary
 from app.web.problems import NotFound
@@ -37,6 +37,8 @@ class Topics:
         settings: Settings,
         schemas: Callable[[], SchemaCatalogue | None] = lambda: None,
         worker_url: Callable[[], str | None] = lambda: None,
+        *,
+        patience: float = PATIENCE,
     ) -> None:
         self._settings = settings
         self._schemas = schemas
@@ -46,14 +48,17 @@ class Topics:
         self._of_topic = {settings.typed_topic(one.name): one for one in self._contract.topics.values()}
         self._shower = RecordShower(settings)
         self._spans: Shared[TopicSpans] = Shared(
-            lambda: topic_spans(settings), keep=_KEEP, name="topic-offsets"
+            lambda: topic_spans(settings, list(self._specs)),
+            keep=_KEEP,
+            name="topic-offsets",
+            patience=patience,
         )
         # One of each for each topic of the catalogue, made when first asked for.
         self._newest: dict[str, Shared[Newest]] = {}
         self._configs: dict[str, Shared[Mapping[str, str]]] = {}
 
     async def spans(self) -> Made[TopicSpans]:
-        """First and end offsets of all partitions that Kafka has. Raises BrokerAway."""
+        """First and end offsets of the catalogue's topics that Kafka has. Raises BrokerAway."""
         return await from_broker(self._spans, self._settings.broker)
 
     async def all(self) -> TopicList:
@@ -148,6 +153,7 @@ class Topics:
                 ),
                 keep=_KEEP,
                 name="newest-records",
+                patience=self._spans.patience,
             )
         return self._newest[topic]
 
@@ -158,6 +164,7 @@ class Topics:
                 lambda: TopicAdmin(self._settings, timeout=2.0).configs([spec.name])[spec.name] or {},
                 keep=_KEEP_CONFIGS,
                 name="topic-settings",
+                patience=self._spans.patience,
             )
         told = (await from_broker(self._configs[spec.name], self._settings.broker)).value
         return {name: told[name] for name in spec.config if told.get(name) is not None}

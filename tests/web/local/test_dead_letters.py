@@ -61,7 +61,7 @@ def test_list_counts_and_what_comes_later(topics):
             (2, now + 1, "missing-field", event("learning_outcome_created")),
         ],
     )
-    letters = DeadLetters(topics, keep=0)
+    letters = DeadLetters(topics, keep=0, patience=20)
     found = page(letters)
     assert [(one.kind, one.event, one.time) for one in found.letters] == [
         ("missing-field", "learning_outcome_created", now + 1),
@@ -92,7 +92,7 @@ def test_list_counts_and_what_comes_later(topics):
 
 def test_one_letter_whole(topics):
     send(topics, [(0, 5, "missing-field", event("rubric_assessed")), (0, 6, "not-json", b"{\xff\x1b")])
-    letters = DeadLetters(topics)
+    letters = DeadLetters(topics, patience=20)
     found = asyncio.run(letters.one(LOCAL, 0, 0))
     assert found.path == "body.id"
     assert json.loads(found.json_text)["metadata"] == {"event_name": "rubric_assessed"}
@@ -106,7 +106,7 @@ def test_one_letter_whole(topics):
 def test_bytes_are_for_who_sees_everything(topics):
     send(topics, [(0, 5, "missing-field", event("rubric_assessed"))])
     for viewer in (Viewer("v", Role.VIEWER), Viewer("a", Role.ADMIN, accounts=frozenset({"x"}))):
-        found = asyncio.run(DeadLetters(topics).one(viewer, 0, 0))
+        found = asyncio.run(DeadLetters(topics, patience=20).one(viewer, 0, 0))
         assert (found.hidden, found.json_text, found.text, found.key, found.headers) == (
             True,
             None,
@@ -121,7 +121,7 @@ def test_bytes_are_for_who_sees_everything(topics):
 def test_no_letter_there(topics, place):
     send(topics, [(0, 5, "not-json", b"{")])
     with pytest.raises(NotFound, match="no dead letter"):
-        asyncio.run(DeadLetters(topics).one(LOCAL, *place))
+        asyncio.run(DeadLetters(topics, patience=20).one(LOCAL, *place))
 
 
 def test_what_was_replayed_is_marked(topics):
@@ -133,7 +133,10 @@ def test_what_was_replayed_is_marked(topics):
         producer.produce(topics.replays_topic, content, mark_key(place))
     producer.flush(10)
     # The second mark is of another letter at that place, in a topic that was there before.
-    assert [(one.id, one.replayed) for one in page(DeadLetters(topics)).letters] == [("0:1", 0), ("0:0", 2)]
+    assert [(one.id, one.replayed) for one in page(DeadLetters(topics, patience=20)).letters] == [
+        ("0:1", 0),
+        ("0:0", 2),
+    ]
 
 
 def test_a_broker_that_is_away_is_said_to_be_in_time(tmp_path):

@@ -42,9 +42,10 @@ def test_one_who_stops_waiting_takes_it_from_nobody():
     go = threading.Event()
 
     async def ask():
-        shared = Shared(lambda: go.wait(5), keep=60, name="test")
+        shared = Shared(lambda: go.wait(5), keep=60, name="test", patience=0.01)
         with pytest.raises(TimeoutError):
-            await shared.get(0.01)
+            await shared.get()
+        shared.patience = 5
         other = asyncio.create_task(shared.get())
         go.set()
         return (await other).value

@@ -49,7 +49,7 @@ def framed(schema):
 def test_the_catalogue_with_counts(made):
     send(made, made.raw_topic_name, [b"{}"] * 250, partition=1)
     send(made, made.raw_topic_name, [b"{}"] * 7, partition=1)
-    found = asyncio.run(Topics(made).all()).topics
+    found = asyncio.run(Topics(made, patience=20).all()).topics
     roles = {topic.name.removeprefix(made.topic_prefix): topic.role for topic in found}
     assert found[0].role == "raw"
     assert roles[EVENT] == "typed"
@@ -68,7 +68,7 @@ def test_the_catalogue_with_counts(made):
 
 
 def test_topics_that_are_not_there_are_said_to_be_missing(settings):
-    topics = Topics(settings)
+    topics = Topics(settings, patience=20)
     assert all(topic.missing and topic.records is None for topic in asyncio.run(topics.all()).topics)
     assert one(topics, EVENT).records == ()
 
@@ -84,7 +84,7 @@ def test_a_typed_topic_with_its_schema_and_records(made):
         partition=0,
     )
     send(made, made.typed_topic(EVENT), [good] * 3, partition=1)
-    found = one(Topics(made), EVENT)
+    found = one(Topics(made, patience=20), EVENT)
     assert (found.subject, found.schema_id) == (
         f"{made.topic_prefix}{EVENT}-value",
         schema.local_id,
@@ -116,7 +116,7 @@ def test_a_typed_topic_with_its_schema_and_records(made):
 def test_the_newest_of_many_over_all_partitions(made):
     for partition in range(4):
         send(made, made.raw_topic_name, [b"%d" % number for number in range(60)], partition=partition)
-    found = one(Topics(made), made.raw_topic_name)
+    found = one(Topics(made, patience=20), made.raw_topic_name)
     assert [(record.value, record.time) for record in found.records] == [
         (value, (value + 1) / 1000) for value in (59, 59, 59, 59, 58, 58, 58, 58, 57, 57)
     ]
@@ -125,20 +125,20 @@ def test_the_newest_of_many_over_all_partitions(made):
 
 def test_records_are_for_who_sees_everything(made):
     send(made, made.raw_topic_name, [b"{}"])
-    found = one(Topics(made), made.raw_topic_name, Viewer("v", Role.VIEWER))
+    found = one(Topics(made, patience=20), made.raw_topic_name, Viewer("v", Role.VIEWER))
     assert (found.records, found.records_hidden) == ((), True)
     with_pseudonyms = load_settings(**made.model_dump() | {"web_pseudonyms": True})
-    assert one(Topics(with_pseudonyms), made.raw_topic_name).records_hidden
+    assert one(Topics(with_pseudonyms, patience=20), made.raw_topic_name).records_hidden
 
 
 def test_a_topic_that_is_not_ours(made):
     with pytest.raises(NotFound) as raised:
-        one(Topics(made), "learning_outcome_craeted")
+        one(Topics(made, patience=20), "learning_outcome_craeted")
     assert EVENT in raised.value.hint
 
 
 def test_every_topic_has_a_sample_that_compiles(settings):
-    topics = Topics(settings)
+    topics = Topics(settings, patience=20)
     for topic in asyncio.run(topics.all()).topics:
         sample = one(topics, topic.name).sample
         compile(sample, topic.name, "exec")
