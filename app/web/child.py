@@ -1,125 +1,35 @@
 """The web process: `python -m app.web.child LISTENER PIPE`, two file descriptors, as WebProcess starts it.
 
 Signals to the whole group are blocked from its first instruction on: it follows the worker, and ends when
-the pipe from it closes.
+the pipe from it closes, at any moment. So that is watched for before anything else is loaded, which takes a
+second.
 """
 
-import contextlib
-import logging
 import os
-import socket
+import select
 import sys
 import threading
-from collections.abc import Iterator
-from multiprocessing.connection import Connection
-from typing import Final
 
-import uvicorn
-from typing_extensions import override
-
-from app.errors import MasteryError
-from app.logs import log_to_stderr
-from app.schemas.contract import load_contract
-from app.schemas.known import SchemaCatalogue
-from app.schemas.registry import reload_from
-from app.web.application import build_application
-from app.web.assembly import assemble
-from app.web.report import KnownSchemas, Reports, Stop, WebStart
-from app.web.site import Site, build_site
-
-__all__ = ["main"]
-
-#: The stream comes first where both want the last core: reading can wait a few milliseconds, a consumer that
-#: falls behind cannot. 5 is a third of the weight, so that nobody who reads starves either.
-_NICE: Final = 5
-
-#: Seconds that requests may hold up the end which are being answered: streams of events never end otherwise.
-_GRACE: Final = 1
-
-#: Seconds after which it ends whatever happens.
-_LIMIT: Final = 3.0
-
-log = logging.getLogger(__name__)
+__all__ = ["end_with", "main"]
 
 
 def main() -> None:
     """Serve until the worker ends."""
-    listener = socket.socket(fileno=int(sys.argv[1]))
-    pipe = Connection(int(sys.argv[2]), writable=False)
-    try:
-        start = pipe.recv()
-    except (EOFError, OSError):
-        return
-    assert isinstance(start, WebStart)  # noqa: S101 - what WebProcess sends first
-    log_to_stderr(start.settings.log_level, start.settings.log_format)
-    os.nice(_NICE)
-    try:
-        status = _serve(start, listener, pipe)
-    except MasteryError as error:
-        # Such as a file of logins that is wrong now; the worker starts this anew after a while.
-        log.error("%s; %s", error, error.hint or "the web server cannot serve")  # noqa: TRY400 - says it all
-        status = error.exit_code
-    # Queries that still run are of no use to anybody.
-    logging.shutdown()
-    os._exit(status)
+    listener, pipe = (int(number) for number in sys.argv[1:3])
+    threading.Thread(target=end_with, args=(pipe,), name="end", daemon=True).start()
+    from app.web.serving import serve  # noqa: PLC0415 - see above
+
+    serve(listener, pipe)
 
 
-def _serve(start: WebStart, listener: socket.socket, pipe: Connection) -> int:
-    reports = Reports(start.report)
-    site = build_site(start, reports)
-    assemble(site)
-    server = _Server(site)
-    told = (pipe, reports, site, server)
-    threading.Thread(target=_listen_to_worker, args=told, name="worker", daemon=True).start()
-    server.run(sockets=[listener])
-    site.close()
-    return 0
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn that leaves signals to the worker."""
-
-    def __init__(self, site: Site) -> None:
-        super().__init__(
-            uvicorn.Config(
-                build_application(site),
-                loop="asyncio",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                log_level="warning",
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                timeout_graceful_shutdown=_GRACE,
-            )
-        )
-
-    @override
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _listen_to_worker(pipe: Connection, reports: Reports, site: Site, server: uvicorn.Server) -> None:
-    """Take in what the worker tells, in a thread, and end the process with it."""
-    while True:
-        try:
-            told = pipe.recv()
-        except (EOFError, OSError):
-            # It ended without a word. At once, as its next run wants the port.
-            os._exit(0)
-        match told:
-            case Stop():
-                server.should_exit = True
-                late = threading.Timer(_LIMIT, os._exit, (0,))
-                late.daemon = True
-                late.start()
-            case KnownSchemas(schemas):
-                site.schemas = SchemaCatalogue(schemas, reload_from(site.settings, load_contract()))
-            case _:
-                reports.take(told)
-                site.take(told)
+def end_with(pipe: int) -> None:
+    """Wait until nobody has the other end of the pipe, however much is still in it, and end the process."""
+    watched = select.poll()
+    # Nothing but POLLHUP and POLLERR, which are always told.
+    watched.register(pipe, 0)
+    watched.poll()
+    # At once: the worker ended without a word, and its next run wants the port.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,9 @@ _COUNT_EVERY = 5.0
 #: Seconds that the process has for its end: it gives one to requests that are being answered.
 _STOP_SECONDS = 4.0
 
+#: Seconds in which it loads, a second's work: it could not hear that it is to stop, and is ended at once.
+_YOUNG = 2.0
+
 #: Seconds before it is started again: once, then twice as long up to the second number.
 _BACK_OFF = (0.5, 30.0)
 
@@ -176,15 +179,18 @@ class WebProcess:
             return
         process = self._process
         assert process is not None  # noqa: S101 - what `_spawn` has just set
-        # Its end shows in the pipe, too.
-        with pipe, contextlib.suppress(OSError):
-            self._tell(pipe, process)
-            pipe.send(Stop())
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        began = time.monotonic()
+        with pipe:
+            # Its end shows in the pipe, too.
+            with contextlib.suppress(OSError):
+                self._tell(pipe, process)
+                pipe.send(Stop())
+            young = time.monotonic() - began < _YOUNG
+            try:
+                process.wait(0 if young else _STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
     def _spawn(self) -> Connection:
         read, write = os.pipe()

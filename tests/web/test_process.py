@@ -154,6 +154,16 @@ def test_stop_ends_it_with_an_idle_connection_and_frees_the_port():
     again.stop()
 
 
+def test_a_start_that_fails_at_once_does_not_wait_for_it():
+    web = WebProcess(Settings(web_port=0), Progress())
+    web.start()
+    wait_until(lambda: web.pid, timeout=5, what="the process")
+    pid, began = web.pid, time.monotonic()
+    web.stop()
+    assert time.monotonic() - began < 1
+    assert gone(pid)
+
+
 def test_a_stopped_process_does_not_hold_up_the_end():
     web = WebProcess(Settings(web_port=0), Progress())
     web.start()
