@@ -55,7 +55,8 @@ class Shared(Generic[_Value]):
         waiting = asyncio.wrap_future(self._begun())
         # Whoever stops waiting must not cancel it for the others, nor have its failure go unheard of.
         waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.wait_for(asyncio.shield(waiting), self.patience if patience is None else patience)
+        longest = self.patience if patience is None else patience
+        return await asyncio.wait_for(asyncio.shield(waiting), longest)
 
     def _begun(self) -> Future[Made[_Value]]:
         with self._lock:
