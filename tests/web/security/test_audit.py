@@ -102,6 +102,8 @@ def test_a_part_for_another_worker_is_told_by_that_one(told):
     student = FakeAnswers().first_student()
     assert told("student", student, local=True) == []
     assert told("mastery", MasteryQuery(), local=True) == []
+    assert told("course", next(iter(COURSES)), local=True) == []
+    assert told("overview", local=True) == []
 
 
 def test_answers_without_students_are_not_told(told):

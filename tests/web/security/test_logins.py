@@ -110,6 +110,15 @@ def test_wrong_passwords_are_slowed_down_right_ones_and_tokens_are_not(app, monk
     assert ask(app, headers=bearer(TOKEN)).status_code == 200
 
 
+def test_many_right_logins_of_one_address_are_no_attack(tmp_path, monkeypatch):
+    from app.web.security.passwords import PasswordHash
+
+    monkeypatch.setattr(PasswordHash, "fits", lambda self, text: text == PASSWORD)
+    entries = [f'[users.u{n}]\nrole = "viewer"\npassword_hash = "{HASH}"\n' for n in range(20)]
+    app = guarded(web_users_file=users_file(tmp_path, *entries))
+    assert {ask(app, headers=basic(f"u{n}", PASSWORD)).status_code for n in range(20)} == {200}
+
+
 # --- reverse proxies ---
 
 PROXY = {"web_trusted_proxies": "10.0.0.0/8,127.0.0.1", "web_proxy_user_header": "X-Remote-User"}

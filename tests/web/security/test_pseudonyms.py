@@ -153,6 +153,15 @@ def test_pages_follow_each_other_by_sealed_cursors(fake):
         run(answers.mastery(LOCAL, MasteryQuery(cursor="at7")))
 
 
+def test_a_grid_goes_on_by_sealed_cursors(fake):
+    answers, course = shown(fake), next(iter(COURSES))
+    first = run(answers.course(LOCAL, course, limit=3))
+    second = run(answers.course(LOCAL, course, cursor=first.next, limit=3))
+    assert not first.next.startswith("at")
+    assert not second.previous.startswith("at")
+    assert not {one.user_uuid for one in first.students} & {one.user_uuid for one in second.students}
+
+
 @given(st.text(max_size=100))
 def test_a_cursor_comes_back_as_it_was(text):
     one, other = Pseudonyms(b"k" * 32), Pseudonyms(b"x" * 32)
