@@ -23,8 +23,8 @@ __all__ = ["WorkerGroup", "environment_of"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds from SIGTERM to SIGKILL. A worker ends by itself within 25 s, whatever the broker does.
-_STOP_LIMIT: Final = 40.0
+#: Seconds from SIGTERM to SIGKILL: less than process managers wait. A worker ends by itself within 25.
+_STOP_LIMIT: Final = 28.0
 
 #: Waits on a pipe that only this process holds open, and ends the workers when it is gone, however it went.
 _GUARD: Final = 'read -r _; kill -s TERM "$@"'
