@@ -70,7 +70,7 @@ def test_the_last_events_of_the_partitions_that_a_worker_has(made):
     sent = [outcome("highest", learning_outcome_id=str(number), sent=number) for number in range(20)]
     send(made, *sent)
     topics = {made.typed_topic("learning_outcome_created"): "learning_outcome_created"}
-    spans = topic_spans(made)
+    spans = topic_spans(made, list(topics))
 
     def last(partitions):
         return asyncio.run(LastRecords(made, topics, lambda: spans, lambda: partitions).newest())
