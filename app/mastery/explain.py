@@ -70,10 +70,16 @@ def explain(results: Results, row: Row, definition: Definition | None = None) ->
     another score than the row has, it is not the one that the row was made with, and is not used.
     """
     snapshots = results.snapshots
+    whole_bases = _bases(row, definition, None)
+    whole_told: _Told | None = None
     courses = []
     for course in row.courses:
         here = [one for one in snapshots if one.course_id == course.course_id]
-        told = _told(here, course.score, _bases(row, definition, course.course_id))
+        bases = _bases(row, definition, course.course_id)
+        told = _told(here, course.score, bases)
+        if len(here) == len(snapshots) and (course.score, bases) == (row.score, whole_bases):
+            # As a rule all results are of one course: the whole came about in the same way.
+            whole_told = told
         courses.append(
             ExplainedScore(
                 course.course_id,
@@ -86,7 +92,7 @@ def explain(results: Results, row: Row, definition: Definition | None = None) ->
                 told.results,
             )
         )
-    told = _told(snapshots, row.score, _bases(row, definition, None))
+    told = whole_told or _told(snapshots, row.score, whole_bases)
     whole = ExplainedScore(
         None,
         None,

@@ -28,12 +28,17 @@ HEADERS: Final = {
 
 def answered(request: Request, answer: Answer) -> Response:
     """Return the answer as JSON; 304 without it to who has it."""
-    return tagged(request, answer, answer.model_dump_json().encode(), "application/json")
+    body = answer.model_dump_json().encode()
+    fresh = answer.freshness.model_dump_json().encode()
+    # What is left is the answer without it, and need not be written once more for the tag.
+    return tagged(request, answer, body, "application/json", tagged_part=body.replace(fresh, b"", 1))
 
 
-def tagged(request: Request, answer: Answer, body: bytes, media_type: str) -> Response:
-    """Return a body that shows `answer`, with its headers."""
-    tag = _tag(answer, media_type)
+def tagged(
+    request: Request, answer: Answer, body: bytes, media_type: str, *, tagged_part: bytes | None = None
+) -> Response:
+    """Return a body that shows `answer`, with its headers. The tag is of `tagged_part`, else of the body."""
+    tag = _tag(answer, body if tagged_part is None else tagged_part)
     headers = {
         "ETag": tag,
         "Mastery-As-Of": iso_time(answer.freshness.as_of),
@@ -52,11 +57,10 @@ def iso_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _tag(answer: Answer, media_type: str) -> str:
-    digest = blake2b(answer.model_dump_json(exclude={"freshness"}).encode(), digest_size=12)
+def _tag(answer: Answer, content: bytes) -> str:
+    digest = blake2b(content, digest_size=12)
     for worker in answer.freshness.workers:
         digest.update(f"{worker.name} {worker.state}".encode())
-    digest.update(media_type.encode())
     return f'W/"{digest.hexdigest()}"'
 
 

@@ -43,6 +43,13 @@ _PROBLEMS: Final[tuple[type[Problem], ...]] = (
     NotReady,
 )
 _RETRY: Final = {429, 503}
+#: What app.web.security.form refuses before an address is looked at.
+_FORM: Final = {
+    "413": "The request is too large.",
+    "414": "The address is too long.",
+    "421": "The request names another host.",
+    "431": "The headers are too large.",
+}
 
 
 def make_document(app: FastAPI) -> dict[str, Any]:
@@ -87,6 +94,8 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
             "description": "Nothing has changed since the answer with this ETag.",
             "headers": _headers(HEADERS),
         }
+    for status, text in _FORM.items():
+        responses[status] = {"description": text, "content": _PROBLEM}
     problems: list[type[Problem]] = [*_PROBLEMS, NotFound] if "{" in path else list(_PROBLEMS)
     for problem in sorted(problems, key=_status):
         responses[str(problem.status)] = _problem_response(problem)

@@ -56,8 +56,9 @@ class LocalAnswers(Answers):
         self._statuses = Statuses(ground)
 
     def take(self, report: WorkerReport) -> None:
-        """Hear of each of the worker's reports: rates are made of them."""
+        """Hear of each of the worker's reports: rates are made of them, and files that went are let go."""
         self._rates.take(report)
+        self._students.let_go()
 
     async def overview(self, viewer: Viewer, *, local: bool = False) -> Overview:  # noqa: ARG002 - always is
         """What needs attention, and the flow."""

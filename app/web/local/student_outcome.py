@@ -1,6 +1,8 @@
 """One outcome of a student, explained: each score with its formula, each result with its weight."""
 
 import re
+from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 from app.definitions.lookup import Lookup
@@ -28,6 +30,8 @@ def shown_outcome(results: Results, row: Row, lookup: Lookup) -> StudentOutcome:
     account, outcome = row.root_account_uuid, row.learning_outcome_id
     definition, scales = lookup.resolve(account, outcome), Scales(lookup)
     told = explain(results, row, definition)
+    # Most stand in a course and in the whole with the same value and weight.
+    shown = cache(_result)
     whole = _of_row(row, scales.of(account, outcome))
     return StudentOutcome(
         root_account_uuid=account,
@@ -44,9 +48,10 @@ def shown_outcome(results: Results, row: Row, lookup: Lookup) -> StudentOutcome:
         last_event_time=_seconds(row.last_event_time),
         levels=() if whole is None else tuple(tuple(level) for level in whole.levels),
         courses=tuple(
-            _score(one, scales.of(account, outcome, one.course_id), beside=whole) for one in told.courses
+            _score(one, scales.of(account, outcome, one.course_id), beside=whole, shown=shown)
+            for one in told.courses
         ),
-        overall=_score(told.whole, whole, rating=row.rating, beside=whole),
+        overall=_score(told.whole, whole, rating=row.rating, beside=whole, shown=shown),
         former_works=len(results.former_works),
     )
 
@@ -67,6 +72,7 @@ def _score(
     *,
     rating: str | None = None,
     beside: ShownScale | None = None,
+    shown: Callable[[ExplainedResult], ResultDetail],
 ) -> CourseScoreDetail:
     """Show a score. `beside`: the scale that its outcome is shown with, not to be told once more."""
     own = scale if scale is not None and scale != beside and scale.holds(one.score, one.mastery) else None
@@ -83,7 +89,7 @@ def _score(
         results_count=one.results_count,
         last_assessed_at=_seconds(one.last_assessed_at),
         formula=one.formula,
-        results=tuple(_result(each) for each in one.results),
+        results=tuple(shown(each) for each in one.results),
     )
 
 

@@ -8,10 +8,10 @@ from app.mastery.row import Row
 from app.mastery.snapshot import RowKey
 from app.partitioner import partition_of
 from app.state.errors import StateUnavailable
-from app.state.reader import StoreReader
 from app.topics import load_catalogue
 from app.web.cluster.members import membership_of
 from app.web.local.ground import Ground
+from app.web.local.state_files import StateReaders
 from app.web.local.student_outcome import shown_outcome
 from app.web.models.mastery import StudentAnswer, StudentOutcome
 from app.web.problems import NotFound
@@ -42,6 +42,7 @@ class Students:
         self._ground = ground
         changelog = load_catalogue(ground.settings).topics[ground.settings.changelog_topic]
         self._declared = changelog.partitions
+        self._readers = StateReaders(ground.settings.rows_folder)
 
     async def one(self, viewer: Viewer, user: str, account: str | None) -> StudentAnswer:
         """All of a student, by root account and outcome.
@@ -71,6 +72,10 @@ class Students:
             )
         return StudentAnswer(freshness=fresh, user_uuid=user, outcomes=seen)
 
+    def let_go(self) -> None:
+        """Close the files of partitions that the worker has no longer."""
+        self._readers.keep(self._ground.owned())
+
     def partition_of(self, account: str, user: str) -> int:
         """The partition of a student's rows: as the typed results are placed."""
         report, topic = self._ground.report(), self._ground.settings.result_topics[0]
@@ -81,7 +86,7 @@ class Students:
     def _of_account(self, user: str, account: str) -> tuple[StudentOutcome, ...]:
         partition = self.partition_of(account, user)
         prefix = f"{account}:{user}:".encode(errors="replace")
-        with StoreReader(self._ground.settings.rows_folder / f"{partition}.db") as reader:
+        with self._readers.of(partition) as reader:
             found = reader.scan(prefix=prefix, after=prefix, limit=_MOST)
         stored = [one for key, value in found if (one := _decoded(key, prefix, account, user, value))]
         stored.sort(key=lambda one: one.place)
