@@ -244,4 +244,5 @@ def _require_one_account(accounts: set[str]) -> None:
             "several root accounts have this id: " + ", ".join(sorted(accounts)),
             hint="add ?account= with one of them",
             parameter="account",
+            accounts=sorted(accounts),
         )

@@ -48,6 +48,7 @@ class Courses:
                 + ", ".join(one.root_account_uuid for one in found),
                 hint="add ?account= with one of them",
                 parameter="account",
+                accounts=[one.root_account_uuid for one in found],
             )
         [stats] = found
 

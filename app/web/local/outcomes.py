@@ -10,7 +10,7 @@ from app.web.cluster.merge import median_of
 from app.web.local.ground import Ground
 from app.web.local.history import Histories
 from app.web.local.mastery import Rows
-from app.web.local.outcome_list import list_outcomes
+from app.web.local.outcome_list import OutcomeDirectory
 from app.web.local.scales import Scales, ShownLevel, ShownScale
 from app.web.models.base import Freshness
 from app.web.models.groups import LevelCount, OutcomeAnswer, OutcomeList, OutcomeSummary
@@ -31,6 +31,7 @@ class Outcomes:
         self._ground = ground
         self._rows = rows
         self._histories = histories
+        self._directory = OutcomeDirectory(ground.views, ground.definitions)
 
     async def page(
         self, viewer: Viewer, text: str | None, account: str | None, cursor: str | None, limit: int
@@ -41,8 +42,8 @@ class Outcomes:
 
         def look() -> tuple[Page[OutcomeStats], tuple[OutcomeSummary, ...]]:
             lookup = ground.definitions.lookup()
-            page = list_outcomes(
-                ground.views, lookup, scope_of(viewer), text=text, account=account, cursor=cursor, limit=limit
+            page = self._directory.page(
+                scope_of(viewer), text=text, account=account, cursor=cursor, limit=limit
             )
             return page, tuple(
                 _summary(one, lookup.resolve(one.root_account_uuid, one.learning_outcome_id))
@@ -70,6 +71,7 @@ class Outcomes:
                     + ", ".join(one.root_account_uuid for one in stats),
                     hint="add ?account= with one of them",
                     parameter="account",
+                    accounts=[one.root_account_uuid for one in stats],
                 )
             stats = with_rows or stats
         answer = await ground.run(self._answer, stats[0], fresh, scope_of(viewer), viewer.sees_students)

@@ -135,6 +135,7 @@ class Pages:
             retry_after=problem.headers.get("Retry-After"),
             progress=problem.more.get("progress"),
             parameter=problem.more.get("parameter"),
+            choices=[(one, _with_account(request, one)) for one in problem.more.get("accounts", ())],
         )
 
     def route(self, path: str, handler: "Handler") -> Route:
@@ -163,6 +164,11 @@ class Pages:
             return self.viewer_of(request)
         except Problem:
             return None
+
+
+def _with_account(request: Request, account: str) -> str:
+    """The address asked for, of one root account."""
+    return str(request.url.include_query_params(account=account).replace(scheme="", netloc=""))
 
 
 Handler = Callable[[Pages, Request], Awaitable[Response]]

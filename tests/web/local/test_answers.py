@@ -239,7 +239,7 @@ def test_outcomes_with_rows_or_a_definition(worker):
 def test_which_root_account_has_to_be_said_where_several_have_the_id(worker):
     with pytest.raises(BadParameter) as refused:
         wait(worker.answers.outcome(LOCAL, "7"))
-    assert refused.value.more == {"parameter": "account"}
+    assert refused.value.more == {"parameter": "account", "accounts": [ACCOUNT, OTHER]}
     assert wait(worker.answers.outcome(LOCAL, "7", OTHER)).outcome.title == "Other fractions"
     assert wait(worker.answers.outcome(LOCAL, "8")).outcome.root_account_uuid == ACCOUNT
     never = wait(worker.answers.outcome(LOCAL, "40"))

@@ -66,3 +66,12 @@ def test_headers_of_a_problem_are_sent():
     assert (
         _get(Unauthorized("log in", headers=headers)).headers["WWW-Authenticate"] == 'Basic realm="mastery"'
     )
+
+
+def test_where_several_root_accounts_have_an_id_each_is_a_link():
+    problem = BadParameter(
+        "several have it: a/b, c", hint="add it", parameter="account", accounts=["a/b", "c"]
+    )
+    page = Page(_get(problem, "/outcomes/5?limit=3").text)
+    links = [link for link in page.links() if link.startswith("/outcomes/5?")]
+    assert links == ["/outcomes/5?limit=3&account=a%2Fb", "/outcomes/5?limit=3&account=c"]
