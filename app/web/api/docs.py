@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from jinja2 import ChoiceLoader, PackageLoader
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -56,6 +57,7 @@ def docs_route(document: dict[str, Any]) -> Route:
         loader=ChoiceLoader([PackageLoader("app.web.api"), PackageLoader("app.web.pages")])
     )
     environment.globals["asset"] = Assets().url
+    environment.filters["code"] = _code
     template = environment.get_template("docs.html")
     operations = tuple(_operations(document))
     told = {
@@ -84,8 +86,9 @@ def _operations(document: dict[str, Any]) -> Iterator[_Operation]:
         told = methods["get"]
         content = told["responses"]["200"]["content"]
         schema = content.get("application/json", {}).get("schema", {})
+        # Not to be given at all is what null stands for.
         parameters = tuple(
-            _field(one["name"], one["schema"], one.get("description", ""), needed=one["required"])
+            _parameter(one["name"], one["schema"], one.get("description", ""), needed=one["required"])
             for one in told.get("parameters", ())
         )
         summary, _, text = told["description"].partition("\n\n")
@@ -116,6 +119,20 @@ def _models(document: dict[str, Any]) -> Iterator[_Model]:
             ),
             tuple(map(str, schema.get("enum", ()))),
         )
+
+
+def _parameter(name: str, schema: dict[str, Any], text: str, *, needed: bool) -> _Field:
+    some = [one for one in schema.get("anyOf", ()) if one.get("type") != "null"]
+    if len(some) == 1:
+        schema = {**{key: value for key, value in schema.items() if key != "anyOf"}, **some[0]}
+    return _field(name, schema, text, needed=needed)
+
+
+def _code(text: str) -> Markup:
+    """Text in which `this` is code."""
+    parts = enumerate(text.split("`"))
+    code = Markup("<code>{}</code>")
+    return Markup("").join(code.format(part) if place % 2 else escape(part) for place, part in parts)
 
 
 def _field(name: str, schema: dict[str, Any], text: str, *, needed: bool) -> _Field:

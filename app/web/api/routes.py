@@ -36,7 +36,7 @@ from app.web.models.stream import (
     TopicAnswer,
     TopicList,
 )
-from app.web.problems import Forbidden, NotReady, Unauthorized
+from app.web.problems import BadParameter, Forbidden, NotReady, Unauthorized
 from app.web.security.viewer import Viewer
 
 __all__ = ["ApiSource", "api_router", "viewer_of"]
@@ -58,6 +58,7 @@ def api_router(source: ApiSource) -> APIRouter:
     router = APIRouter(prefix="/api")
 
     def ask(request: Request) -> "_Asker":
+        _require_each_once(request)
         return _Asker(_there(source.answers()), viewer_of(request), _is_local(request))
 
     _add_mastery(router, ask)
@@ -71,6 +72,7 @@ def api_router(source: ApiSource) -> APIRouter:
         An event `change` has a Change as JSON. A comment comes every 15 seconds without one. Nothing that
         happened before is sent. A client that reads too slowly is let go, and may ask again.
         """
+        _require_each_once(request)
         viewer = viewer_of(request)
         if not viewer.sees_students:
             raise Forbidden("changes tell of single students", hint="/api/outcomes has numbers of groups")
@@ -200,6 +202,14 @@ def _add_stream(router: APIRouter, ask: _Ask) -> None:
         return answered(request, await asker.answers.status(asker.viewer, local=asker.local))
 
 
+def _require_each_once(request: Request) -> None:
+    """Raise BadParameter for a parameter that is given several times: only one of them would count."""
+    names = [name for name, _ in request.query_params.multi_items() if name not in _LISTS]
+    for name in names:
+        if names.count(name) > 1:
+            raise BadParameter(f"{name}: given several times", parameter=name)
+
+
 def _is_local(request: Request) -> bool:
     """Whether another worker asks for this one's part: the guard has believed it."""
     return getattr(request.state, "local", False) is True
@@ -212,6 +222,9 @@ def _there(found: A | None) -> A:
         )
     return found
 
+
+#: Parameters that may be given several times.
+_LISTS: Final = frozenset({"users"})
 
 _CSV: Final[dict[int | str, dict[str, Any]]] = {
     200: {

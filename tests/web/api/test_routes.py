@@ -76,6 +76,8 @@ def test_a_query_comes_to_the_answers_as_it_was_asked(client, answers):
         ("/api/dead-letters/0/9999999999999999999", "offset"),
         ("/api/dead-letters/a/0", "partition"),
         ("/api/overview?account=a", "account"),
+        ("/api/outcomes?text=a&text=b", "text"),
+        ("/api/events?user=a&user=b", "user"),
     ],
 )
 def test_what_cannot_be_understood_is_named(client, path, parameter):
