@@ -12,13 +12,16 @@ consumer = Consumer({{
 {login}    "group.id": "my-{name}",
     "auto.offset.reset": "earliest",
     "isolation.level": "read_committed",
+    # How soon a dead consumer is noticed. Joining a group of the embedded broker takes half of it.
+    "session.timeout.ms": 6000,
 }})
 consumer.subscribe(["{topic}"])
 """
 
 _AVRO = """\
+
 # The schemas: of the registry, or of any worker. Each record is decoded with the one that it names.
-decode = AvroDeserializer(SchemaRegistryClient({{"url": "{registry}"}}))
+decode = AvroDeserializer(SchemaRegistryClient({{{registry}}}))
 where = SerializationContext("{topic}", MessageField.VALUE)
 
 while True:
@@ -70,8 +73,18 @@ def consuming_sample(
     if not avro:
         shown = "message.headers(), message.value()" if headers else "message.value()"
         return head + "\n" + _PLAIN.format(shown=shown)
-    registry = settings.schema_registry_url or f"{worker_url or _own(settings)}/registry"
-    return head + _AVRO.format(registry=registry, topic=topic)
+    return head + _AVRO.format(registry=_registry(settings, worker_url), topic=topic)
+
+
+def _registry(settings: Settings, worker_url: str | None) -> str:
+    """What the registry's client is told."""
+    if settings.schema_registry_url:
+        login = ', "basic.auth.user.info": "YOUR NAME:YOUR PASSWORD"' if settings.schema_registry_auth else ""
+        return f'"url": "{settings.schema_registry_url}"{login}'
+    url = f"{worker_url or _own(settings)}/registry"
+    if any((settings.web_token, settings.web_token_file, settings.web_users_file)):
+        url = url.replace("://", "://any:YOUR_TOKEN@", 1)
+    return f'"url": "{url}"'
 
 
 def _own(settings: Settings) -> str:
