@@ -1,28 +1,26 @@
 import re
 
 import pytest
-from hypothesis import HealthCheck, settings
 from schemathesis.openapi import from_asgi
-from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from app.web.api.application import api_app
-from tests.web.api.support import LoggedIn
+from tests.web.api.support import LoggedIn, ask_whatever
 from tests.web.fakes import FakeAnswers
-
-_ANSWERS = FakeAnswers()
-_API = from_asgi("/openapi.json", LoggedIn(api_app(lambda: _ANSWERS))).exclude(path="/api/events")
 
 
 @pytest.fixture(scope="module")
-def document():
-    return api_app(lambda: None).router.routes and _API.raw_schema
+def api():
+    answers = FakeAnswers()
+    return from_asgi("/openapi.json", LoggedIn(api_app(lambda: answers))).exclude(path="/api/events")
 
 
-@_API.parametrize()
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
-def test_whatever_is_asked_is_answered_as_the_document_says(case):
-    # A cursor or an id of its own making need not be one.
-    case.call_and_validate(excluded_checks=[positive_data_acceptance])
+@pytest.fixture(scope="module")
+def document(api):
+    return api.raw_schema
+
+
+def test_whatever_is_asked_is_answered_as_the_document_says(api):
+    ask_whatever(api, examples=12)
 
 
 def test_the_document_names_all_addresses(document):
