@@ -31,6 +31,10 @@ _NICE: Final = 5
 #: Seconds that requests may hold up the end which are being answered: streams of events never end otherwise.
 _GRACE: Final = 1
 
+#: Seconds that an idle connection stays open: longer than other workers (5) and reverse proxies (60) keep
+#: theirs, so that no request meets a connection that is being closed.
+_KEEP_ALIVE: Final = 75
+
 #: Seconds after which it ends whatever happens.
 _LIMIT: Final = 3.0
 
@@ -83,6 +87,7 @@ class _Server(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 timeout_graceful_shutdown=_GRACE,
+                timeout_keep_alive=_KEEP_ALIVE,
             )
         )
 
