@@ -11,10 +11,10 @@ PYTHON ?=
 JOBS   ?=
 PYTEST  = $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
 
-.PHONY: help install demo lint format test test-kafka bench bench-mastery lock
+.PHONY: help install demo lint format test test-kafka test-browser bench bench-mastery lock
 
 help: ## Say what the verbs do
-	@echo "make install | demo | lint | format | test | test-kafka | bench | bench-mastery | lock    (ARGS=... is handed on)"
+	@echo "make install | demo | lint | format | test | test-kafka | test-browser | bench | bench-mastery | lock    (ARGS=... is handed on)"
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' \
 		| while IFS='|' read -r verb what; do printf '%-14s %s\n' "$$verb" "$$what"; done
 
@@ -34,11 +34,14 @@ format: install ## Put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: install ## Run every test that needs no real Kafka (the embedded broker stands in)
-	$(PYTEST) $(or $(JOBS),3) -m "not kafka and not registry" $(ARGS)
+test: install ## Run every test that needs no real Kafka (the embedded broker stands in) and no browser
+	$(PYTEST) $(or $(JOBS),3) -m "not kafka and not registry and not browser" $(ARGS)
 
 test-kafka: install ## Run the tests that need a real Kafka or schema registry (java and mvn)
 	$(PYTEST) $(or $(JOBS),2) -m "kafka or registry" --broker kafka $(ARGS)
+
+test-browser: install ## Run the tests of the web view that need a browser (Chromium)
+	$(PYTEST) $(or $(JOBS),2) -m browser $(ARGS)
 
 bench: install ## Measure this router and its peers on real Kafka (minutes)
 	$(BIN)/python -m bench.fanout $(ARGS)

@@ -22,6 +22,7 @@ from tests.support.brokers import (
     embedded_broker,
     given_broker,
 )
+from tests.support.browsers import why_no_browser
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -32,7 +33,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("shared")
 
-LEFT_OUT = pytest.StashKey[int]()
+LEFT_OUT = pytest.StashKey[Counter[str]]()
 BROKERS = ("auto", "embedded", "kafka", "docker")
 
 
@@ -149,23 +150,29 @@ def _real_broker(request: pytest.FixtureRequest) -> Broker:
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
-    """Count the tests that this run leaves out for want of a real server."""
+    """Count the tests that this run leaves out for want of a real server or a browser."""
     for item in items:
         if item.get_closest_marker("kafka") or item.get_closest_marker("registry"):
-            item.config.stash[LEFT_OUT] = item.config.stash.get(LEFT_OUT, 0) + 1
+            _left_out(item.config)["kafka"] += 1
+        elif item.get_closest_marker("browser"):
+            _left_out(item.config)["browser"] += 1
+
+
+def _left_out(config: pytest.Config) -> Counter[str]:
+    return config.stash.setdefault(LEFT_OUT, Counter())
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """As one of several processes (pytest-xdist), hand the count to the one that prints."""
+    """As one of several processes (pytest-xdist), hand the counts to the one that prints."""
     output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["left_out"] = session.config.stash.get(LEFT_OUT, 0)
+        output["left_out"] = dict(_left_out(session.config))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take the count: each process has collected the same tests."""
-    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", 0)
+    """Take the counts: each process has collected the same tests."""
+    node.config.stash[LEFT_OUT] = Counter(getattr(node, "workeroutput", {}).get("left_out", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -175,13 +182,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         if CANNOT_RUN in reason:
             unable[reason.partition(CANNOT_RUN)[2]] += 1
-    left_out = terminalreporter.config.stash.get(LEFT_OUT, 0)
+    left_out = _left_out(terminalreporter.config)
     if not unable and not left_out:
         return
     terminalreporter.section("not run")
     for reason, count in unable.items():
         terminalreporter.line(f"{count} could not run on this machine: {reason}")
-    if left_out:
-        reason = why_not()
-        advice = "run `make test-kafka`" if reason is None else f"this machine cannot: {reason}"
-        terminalreporter.line(f"{left_out} left out, as they need a real Kafka or registry: {advice}")
+    for marker, wanted, reason in (
+        ("kafka", "a real Kafka or registry", why_not()),
+        ("browser", "a browser", why_no_browser()),
+    ):
+        if left_out[marker]:
+            advice = f"run `make test-{marker}`" if reason is None else f"this machine cannot: {reason}"
+            terminalreporter.line(f"{left_out[marker]} left out, as they need {wanted}: {advice}")
