@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 from app.agents.publication import Publication
 from app.errors import MasteryError
@@ -20,6 +21,10 @@ from app.stream.application import StreamApp
 from app.stream.batch import Delivered, Output, RawRecord, RecordBatch
 
 __all__ = ["MasteryProcessor", "ResultUnreadable", "RowUnreadable", "add_mastery"]
+
+#: Rows that go through each step together, before all go on to the next. One by one takes a sixth longer:
+#: the processor's caches hold the code of one step and what belongs to so many rows, but not all of it.
+_PIECE: Final = 100
 
 _Histories = dict[bytes, tuple[RowKey, list[ResultSnapshot]]]
 
@@ -128,26 +133,48 @@ class MasteryProcessor:
         now = self._clock() // 1_000_000
         blobs = self._table.get_many(partition, histories)
         changed: dict[bytes, bytes | None] = {}
-        for raw_key, (key, snapshots) in histories.items():
+        rows = iter(histories.items())
+        while piece := list(islice(rows, _PIECE)):
+            changed |= self._change_some(piece, blobs, output, now)
+        output.mastery["changed"] += len(changed)
+        self._keep(partition, changed, output, now)
+
+    def _change_some(
+        self,
+        histories: Iterable[tuple[bytes, tuple[RowKey, list[ResultSnapshot]]]],
+        blobs: Mapping[bytes, bytes],
+        output: Output,
+        now: int,
+    ) -> dict[bytes, bytes]:
+        """Compute a piece of rows, and add what is published of them; return those to be kept."""
+        held: list[tuple[bytes, RowKey, bool, Results, Row | None]] = []
+        for raw_key, (key, snapshots) in histories:
             blob = blobs.get(raw_key)
             if blob is None and not snapshots:
                 continue
             results, before = _read(key, blob)
-            # Not any(): each of them must be applied.
-            news = [results.apply(snapshot) for snapshot in snapshots]
-            if snapshots and True not in news:
+            # Not any() of the calls: each of them must be made.
+            if snapshots and True not in [results.apply(snapshot) for snapshot in snapshots]:
                 output.mastery["repeated"] += 1
                 continue
-            row = roll_up(key, results, self._definition(key.root_account_uuid, key.learning_outcome_id))
-            same = row == before
-            if same and not snapshots:
-                continue
-            changed[raw_key] = encode(results, row)
-            if not same:
-                output.typed += self._publication.records(raw_key, before, row, now)
-                output.mastery["published"] += 1
-        output.mastery["changed"] += len(changed)
-        self._keep(partition, changed, output, now)
+            held.append((raw_key, key, bool(snapshots), results, before))
+        definition = self._definition
+        rows = [
+            roll_up(key, results, definition(key.root_account_uuid, key.learning_outcome_id))
+            for _, key, _, results, _ in held
+        ]
+        changed: dict[bytes, bytes] = {}
+        differing: list[tuple[bytes, Row | None, Row]] = []
+        for (raw_key, _, has_news, results, before), row in zip(held, rows, strict=True):
+            differs = row != before
+            if has_news or differs:
+                changed[raw_key] = encode(results, row)
+            if differs:
+                differing.append((raw_key, before, row))
+        for raw_key, before, row in differing:
+            output.typed += self._publication.records(raw_key, before, row, now)
+        output.mastery["published"] += len(differing)
+        return changed
 
     def _keep(self, partition: int, changed: Mapping[bytes, bytes | None], output: Output, now: int) -> None:
         """Stage what changed, with its changelog in the same output."""
