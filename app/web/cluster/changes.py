@@ -51,9 +51,7 @@ class ClusterChanges:
                     raise found
                 yield found
         finally:
-            for task in (watcher, own, *tasks.values()):
-                task.cancel()
-            await asyncio.gather(watcher, own, *tasks.values(), return_exceptions=True)
+            await _end([watcher, own, *tasks.values()])
 
     async def _watch(
         self,
@@ -75,6 +73,17 @@ class ClusterChanges:
         with contextlib.suppress(PeerSilent, PeerRefused, Problem):
             async for change in self._peers.follow(member, self._path, viewer, Change):
                 await queue.put(change)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel each once, and wait for their end beside whoever cancels this.
+
+    A client that goes has its request cancelled again and again until it ends. Passed on to a task that is
+    closing its connection, that would leave the connection open for good.
+    """
+    for task in tasks:
+        task.cancel()
+    await asyncio.shield(asyncio.gather(*tasks, return_exceptions=True))
 
 
 async def _pass_on(changes: AsyncIterator[Change], queue: asyncio.Queue[Change | Exception]) -> None:

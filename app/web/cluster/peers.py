@@ -47,10 +47,16 @@ class Peers:
         self._headers = headers
         # No proxy of the environment, no redirect: a call goes where the group says, with the token.
         self._client = client or httpx.AsyncClient(trust_env=False, follow_redirects=False)
+        # Streams stay open: in one pool with questions they would leave these no connection. Whoever lets
+        # clients follow bounds their number.
+        self._streams = client or httpx.AsyncClient(
+            trust_env=False, follow_redirects=False, limits=httpx.Limits(max_connections=None)
+        )
 
     async def close(self) -> None:
         """End the connections."""
         await self._client.aclose()
+        await self._streams.aclose()
 
     async def follow(self, member: Member, path: str, viewer: Viewer, model: type[M]) -> AsyncIterator[M]:
         """Yield what another worker sends as server-sent events, for as long as it does.
@@ -58,7 +64,7 @@ class Peers:
         Raises PeerSilent, PeerRefused or a Problem when there is no stream, PeerSilent when it breaks off.
         """
         try:
-            async with self._client.stream(
+            async with self._streams.stream(
                 "GET",
                 f"{member.url.rstrip('/')}{path}",
                 headers=dict(self._headers(viewer)),
