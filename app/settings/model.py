@@ -94,6 +94,11 @@ class Settings(BaseSettings):
         le=65535,
         description="Port of the worker's web server; 0 takes any free one. Unset and in use: the next one.",
     )
+    web_view: bool = Field(
+        default=True,
+        description="Whether the worker shows its state in a browser and by an API. Only then it keeps what "
+        "that needs, copies of its rows to search in; health, metrics and schemas it serves in any case.",
+    )
     web_advertised_url: HttpUrl | None = Field(
         default=None,
         description="Address under which the other workers reach this one's web server, for example "

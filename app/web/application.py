@@ -4,7 +4,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Scope
 
 from app.web.answers import Answers
@@ -27,27 +27,33 @@ __all__ = ["build_application"]
 def build_application(site: Site) -> ASGIApp:
     """Return what answers all requests, each within what its login may see.
 
+    Where the settings turn the view of the state off, that is health, metrics and the registry alone.
     Raises WebTokenUnusable or UsersFileUnusable.
     """
     pages = _pages(site)
-    routes = [
+    page = pages.problem if site.settings.web_view else _without_pages
+    routes: list[BaseRoute] = [
         Mount("/health", routes=health_routes(site.progress)),
         metrics_route(site.progress, site.expected, site.numbers, lambda: site.worker_pid or "self"),
         Mount("/registry", app=registry_app(lambda: site.schemas)),
-        ApiRoute(api_app(site.guarded_answers, site.guarded_changes)),
-        *page_routes(pages),
     ]
+    if site.settings.web_view:
+        routes += [ApiRoute(api_app(site.guarded_answers, site.guarded_changes)), *page_routes(pages)]
     app = Starlette(
         routes=routes,
-        exception_handlers=problem_handlers(pages.problem),
-        middleware=[Middleware(Failures, page=pages.problem)],
+        exception_handlers=problem_handlers(page),
+        middleware=[Middleware(Failures, page=page)],
     )
 
     def refuse(scope: Scope, problem: Problem) -> Response:
-        return pages.problem(Request(scope), problem) if wants_page(scope) else refusal(scope, problem)
+        return page(Request(scope), problem) if wants_page(scope) else refusal(scope, problem)
 
     # Above all of it, paths that do not exist included.
     return guard(app, site.settings, refuse=refuse)
+
+
+def _without_pages(request: Request, problem: Problem) -> Response:
+    return refusal(request.scope, problem)
 
 
 def _pages(site: Site) -> Pages:

@@ -62,7 +62,8 @@ def serve(listener: int, pipe: int) -> NoReturn:
 def _serve(start: WebStart, listener: socket.socket, pipe: Connection) -> int:
     reports = Reports(start.report)
     site = build_site(start, reports)
-    assemble(site)
+    if site.settings.web_view:
+        assemble(site)
     server = _Server(site)
     told = (pipe, reports, site, server)
     threading.Thread(target=_listen_to_worker, args=told, name="worker", daemon=True).start()

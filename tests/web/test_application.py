@@ -2,6 +2,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.web.application import build_application
+from app.web.site import Site
 from tests.web.fakes import FakeAnswers
 
 HTML = {"Accept": "text/html"}
@@ -51,3 +52,15 @@ def test_the_api_answers_what_the_pages_show(client, site):
     assert client.get("/api/overview").status_code == 200
     assert client.get("/openapi.json").json()["openapi"]
     assert client.get("/api/no-such").json()["status"] == 404
+
+
+def test_without_the_view_there_are_health_metrics_and_schemas_alone(site):
+    settings = site.settings.model_copy(update={"web_view": False})
+    without = Site(settings, site.progress, answers=FakeAnswers())
+    with TestClient(build_application(without), base_url="http://127.0.0.1") as client:
+        assert client.get("/health/live").status_code == 200
+        assert client.get("/metrics").status_code == 200
+        assert client.get("/registry/subjects").status_code != 404
+        for path in ("/", "/mastery", "/api/overview", "/openapi.json"):
+            assert client.get(path, headers=HTML).status_code == 404
+            assert client.get(path).status_code == 404
