@@ -51,12 +51,14 @@ class Cluster:
         """How many partitions the topic has."""
         return len(self._admin.list_topics(topic, timeout=_TIMEOUT).topics[topic].partitions)
 
-    def ends(self, topic: str, partitions: int) -> list[int]:
-        """For each partition the offset that a read_committed consumer can read up to."""
+    def ends(self, topic: str, partitions: int, *, committed: bool = True) -> list[int]:
+        """For each partition the offset that a read_committed consumer can read up to, or any other."""
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         wanted = {TopicPartition(topic, number): latest for number in range(partitions)}
         futures = self._admin.list_offsets(
-            wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=_TIMEOUT
+            wanted,
+            isolation_level=IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED,
+            request_timeout=_TIMEOUT,
         )
         found = {partition.partition: future.result().offset for partition, future in futures.items()}
         return [found[number] for number in range(partitions)]

@@ -17,7 +17,7 @@ from bench.measure import RunFailed
 from bench.peers.job import TASK_VARIABLE
 from bench.workload import RESULT_EVENT
 
-__all__ = ["CONTENDERS", "MASTERY_CONTENDERS", "OURS", "Contender", "Stage"]
+__all__ = ["CONTENDERS", "MASTERY_CONTENDERS", "OURS", "Contender", "Stage", "start_worker"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _QUIX_VENV = _ROOT / "bench" / ".venv-quix"
@@ -132,8 +132,9 @@ def _apply_topics(stage: Stage) -> None:
         raise RunFailed(f"mastery topics apply: {done.stderr or done.stdout}")
 
 
-def _start_mastery(stage: Stage) -> ChildProcess:
-    environment = {**_mastery_environment(stage), "MASTERY_WEB_PORT": str(_free_port())}
+def start_worker(stage: Stage, **variables: str) -> ChildProcess:
+    """Start this project's worker on the stage; `variables` are more of its environment."""
+    environment = {**_mastery_environment(stage), "MASTERY_WEB_PORT": str(_free_port()), **variables}
     several = [] if stage.processes == 1 else ["--processes", str(stage.processes)]
     return _started([sys.executable, "-m", "app.cli", "worker", *several], environment, stage)
 
@@ -190,7 +191,7 @@ CONTENDERS: dict[str, Contender] = {
             "this project",
             "exactly once",
             _apply_topics,
-            _start_mastery,
+            start_worker,
             lambda stage: f"{stage.prefix}mastery-stream",
             packages=("faust-streaming", "aiokafka", "confluent-kafka", "msgspec"),
         ),

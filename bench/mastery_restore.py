@@ -32,7 +32,7 @@ from bench.mastery_workload import OUTCOME_EVENT, raw_outcome, typed_records
 from bench.measure import ProcessTree
 from bench.workload import ACCOUNT, OUTCOMES, RESULT_EVENT, deliver, result_event
 
-__all__ = ["made_rows", "measure_restore"]
+__all__ = ["made_rows", "measure_restore", "student_uuid"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _RESULTS = 3
@@ -44,8 +44,13 @@ def _records(event_name: str, raws: Iterable[bytes]) -> list[Any]:
     return [read(framed[5:]) for _, framed in typed_records(event_name, raws)]
 
 
-def made_rows(rows: int, partitions: int) -> Iterator[tuple[int, bytes, bytes]]:
-    """Partition, key and state of so many rows: students of every outcome, in no order of their keys."""
+def student_uuid(student: int) -> str:
+    """Id of a student by number; they are in no order."""
+    return uuid.UUID(int=student * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128).hex + "00000000"
+
+
+def made_rows(rows: int, partitions: int, each: int = OUTCOMES) -> Iterator[tuple[int, bytes, bytes]]:
+    """Partition, key and state of so many rows, `each` of them of one student."""
     snapshots: list[ResultSnapshot] = []
     for record in _records(RESULT_EVENT, [result_event(number) for number in range(_RESULTS * 500)]):
         placed = read_result(record)
@@ -57,8 +62,9 @@ def made_rows(rows: int, partitions: int) -> Iterator[tuple[int, bytes, bytes]]:
         for record in _records(OUTCOME_EVENT, [raw_outcome(number + 1) for number in range(OUTCOMES)])
     ]
     for number in range(rows):
-        student, outcome = divmod(number, OUTCOMES)
-        user = uuid.UUID(int=student * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128).hex + "00000000"
+        student, outcome = divmod(number, each)
+        outcome = (outcome + student * each) % OUTCOMES
+        user = student_uuid(student)
         key = RowKey(ACCOUNT, user, str(outcome + 1))
         results = Results()
         for offset in range(_RESULTS):
