@@ -93,6 +93,17 @@ class FakeOutcome:
             rules,
         )
 
+    @property
+    def steps(self) -> dict[str, int]:
+        """Step of each level, counted from mastery."""
+        # As it is shown of a scale that is none.
+        mastery = self.mastery or 3
+        below = [name for points, name in self.levels if points < mastery]
+        return {
+            name: (4 if points > mastery else 3) if points >= mastery else max(0, 2 - below.index(name))
+            for points, name in self.levels
+        }
+
     def colour(self, description: str | None) -> str | None:
         """Colour of a level, by its place from the bottom."""
         if not self.coloured or description is None:

@@ -8,6 +8,7 @@ from statistics import fmean, median
 from typing import Any
 
 from app.mastery.rounding import round_to_cents
+from app.mastery.row import Row
 from app.web.answers import Answers
 from app.web.models.base import Freshness, PartitionState, WorkerAnswer, WorkerState
 from app.web.models.groups import (
@@ -22,6 +23,7 @@ from app.web.models.groups import (
     OutcomeAnswer,
     OutcomeList,
     OutcomeSummary,
+    StepCount,
 )
 from app.web.models.mastery import (
     CourseScoreDetail,
@@ -197,6 +199,22 @@ class FakeAnswers(Answers):
             scored=len(scores),
             mastered=sum(bool(row.mastery) for row in rows),
             mean=round_to_cents(fmean(scores)) if scores else None,
+            steps=self._steps(outcome, rows),
+        )
+
+    def _steps(self, outcome: FakeOutcome, rows: Sequence[Row]) -> tuple[StepCount, ...]:
+        if not outcome.known:
+            return ()
+        places = outcome.steps
+        of_row = [
+            places.get(self.school.rating(row, row.score) or "", 3 if row.mastery else 1)
+            for row in rows
+            if row.score is not None
+        ]
+        points: dict[int, float] = {places[name]: float(points) for points, name in outcome.levels}
+        return tuple(
+            StepCount(steps=(step,), students=of_row.count(step), points=points.get(step))
+            for step in (4, 3, 2, 1, 0)
         )
 
     async def outcomes(
@@ -239,13 +257,14 @@ class FakeAnswers(Answers):
                 color=outcome.colour(name),
                 mastery=summary.mastery_points is not None and points >= summary.mastery_points,
                 students=reached.get(name, 0),
+                step=outcome.steps[name],
             )
             for points, name in outcome.levels
             if outcome.known
         ]
         below = len(scores) - sum(level.students for level in levels)
         if below or not levels:
-            levels.append(LevelCount(points=None, description=None, mastery=False, students=below))
+            levels.append(LevelCount(points=None, description=None, mastery=False, students=below, step=1))
         near = [
             row
             for row in self.rows()

@@ -16,6 +16,7 @@ from app.web.models.groups import (
     LevelCount,
     OutcomeAnswer,
     OutcomeSummary,
+    StepCount,
 )
 from app.web.models.stream import EventFlow, Overview, StatusAnswer
 
@@ -151,10 +152,18 @@ def merge_outcome_summaries(summaries: Iterable[OutcomeSummary]) -> list[Outcome
                     "scored": _sum(one.scored for one in same),
                     "mastered": _sum(one.mastered for one in same),
                     "mean": _mean((one.mean, one.scored) for one in same),
+                    "steps": _steps(same),
                 }
             )
         )
     return merged
+
+
+def _steps(summaries: Iterable[OutcomeSummary]) -> tuple[StepCount, ...]:
+    """Whoever knows the scale tells all steps, and who does not has nobody on them."""
+    same = _grouped(chain.from_iterable(one.steps for one in summaries), lambda step: step.steps).values()
+    merged = (one[0].model_copy(update={"students": sum(step.students for step in one)}) for one in same)
+    return tuple(sorted(merged, key=lambda step: step.steps, reverse=True))
 
 
 def merge_course_summaries(summaries: Iterable[CourseSummary]) -> list[CourseSummary]:

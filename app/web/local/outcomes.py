@@ -11,9 +11,9 @@ from app.web.local.ground import Ground
 from app.web.local.history import Histories
 from app.web.local.mastery import Rows
 from app.web.local.outcome_list import OutcomeDirectory
-from app.web.local.scales import Scales, ShownLevel, ShownScale
+from app.web.local.scales import STEPS, Scales, ShownLevel, ShownScale
 from app.web.models.base import Freshness
-from app.web.models.groups import LevelCount, OutcomeAnswer, OutcomeList, OutcomeSummary
+from app.web.models.groups import LevelCount, OutcomeAnswer, OutcomeList, OutcomeSummary, StepCount
 from app.web.problems import BadParameter, NotFound
 from app.web.searches import scope_of
 from app.web.security.viewer import Viewer
@@ -41,14 +41,18 @@ class Outcomes:
         fresh = ground.freshness()
 
         def look() -> tuple[Page[OutcomeStats], tuple[OutcomeSummary, ...]]:
-            lookup = ground.definitions.lookup()
-            page = self._directory.page(
-                scope_of(viewer), text=text, account=account, cursor=cursor, limit=limit
-            )
-            return page, tuple(
-                _summary(one, lookup.resolve(one.root_account_uuid, one.learning_outcome_id))
-                for one in page.rows
-            )
+            lookup, scope = ground.definitions.lookup(), scope_of(viewer)
+            scales = Scales(lookup)
+            page = self._directory.page(scope, text=text, account=account, cursor=cursor, limit=limit)
+            outcomes = []
+            for one in page.rows:
+                account_of, outcome = one.root_account_uuid, one.learning_outcome_id
+                # Who sees some courses is told nothing over all of them.
+                counted = one.scored and viewer.courses is None
+                scores = ground.views.outcome_scores(account_of, outcome, scope) if counted else {}
+                steps = _steps(scales.of(account_of, outcome), scores)
+                outcomes.append(_summary(one, lookup.resolve(account_of, outcome), steps))
+            return page, tuple(outcomes)
 
         page, outcomes = await ground.run(look)
         return OutcomeList(freshness=fresh, outcomes=outcomes, next=page.next, previous=page.previous)
@@ -115,7 +119,7 @@ class Outcomes:
         near = ground.views.near_mastery(account, outcome, scope) if students else ()
         return OutcomeAnswer(
             freshness=fresh,
-            outcome=_summary(stats, definition),
+            outcome=_summary(stats, definition, _steps(scale, scores)),
             scale_source=None if basis is None else basis.source.value,
             definition_version=None if basis is None else basis.version,
             definition_time=None if basis is None or basis.time is None else basis.time / 1000,
@@ -130,7 +134,7 @@ class Outcomes:
         )
 
 
-def _summary(stats: OutcomeStats, definition: Definition) -> OutcomeSummary:
+def _summary(stats: OutcomeStats, definition: Definition, steps: tuple[StepCount, ...]) -> OutcomeSummary:
     basis = definition.basis
     return OutcomeSummary(
         root_account_uuid=stats.root_account_uuid,
@@ -145,7 +149,27 @@ def _summary(stats: OutcomeStats, definition: Definition) -> OutcomeSummary:
         scored=stats.scored,
         mastered=stats.mastered,
         mean=stats.total / stats.scored if stats.scored else None,
+        steps=steps,
     )
+
+
+def _steps(scale: ShownScale | None, scores: Mapping[OutcomeScore, int]) -> tuple[StepCount, ...]:
+    """Students by step: each on that of the level that they count for."""
+    if scale is None:
+        return ()
+    levels = _all_levels(scale)
+    counted: Counter[int] = Counter()
+    for one, number in scores.items():
+        if one.score is not None:
+            level = _reached(levels, one, scale.mastery_points)
+            counted[scale.step_of(level, mastery=bool(one.mastery))] += number
+    return tuple(
+        StepCount(steps=(step,), students=counted[step], points=scale.points_of(step)) for step in STEPS
+    )
+
+
+def _all_levels(scale: ShownScale) -> Sequence[ShownLevel]:
+    return scale.levels or (ShownLevel(scale.mastery_points, _MASTERY, None),)
 
 
 def _levels(scale: ShownScale | None, scores: Mapping[OutcomeScore, int]) -> tuple[LevelCount, ...]:
@@ -155,7 +179,7 @@ def _levels(scale: ShownScale | None, scores: Mapping[OutcomeScore, int]) -> tup
     """
     if scale is None:
         return ()
-    levels = scale.levels or (ShownLevel(scale.mastery_points, _MASTERY, None),)
+    levels = _all_levels(scale)
     counted: Counter[ShownLevel | None] = Counter()
     for one, number in scores.items():
         if one.score is not None:
@@ -167,11 +191,15 @@ def _levels(scale: ShownScale | None, scores: Mapping[OutcomeScore, int]) -> tup
             color=level.color,
             mastery=level.points >= scale.mastery_points,
             students=counted[level],
+            step=scale.step_of(level, mastery=level.points >= scale.mastery_points),
         )
         for level in dict.fromkeys(levels)
     ]
     if counted[None] or levels[-1].points > 0:
-        told.append(LevelCount(points=None, description=None, mastery=False, students=counted[None]))
+        step = scale.step_of(None, mastery=False)
+        told.append(
+            LevelCount(points=None, description=None, mastery=False, students=counted[None], step=step)
+        )
     return tuple(told)
 
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from app.definitions.lookup import Lookup
 from app.mastery.resolve import Basis, ScaleSource
 
-__all__ = ["Scales", "ShownLevel", "ShownScale"]
+__all__ = ["STEPS", "Scales", "ShownLevel", "ShownScale"]
+
+#: Steps of the colours, the highest first.
+STEPS: Final = (4, 3, 2, 1, 0)
+_MASTERY: Final = 3
 
 
 class ShownLevel(NamedTuple):
@@ -45,17 +49,28 @@ class ShownScale:
 
         The steps are the scale's levels, counted from that of mastery.
         """
-        if score is None or mastery is None:
-            return None
-        above = [level for level in self.levels if level.points > self.mastery_points]
-        below = [level for level in self.levels if level.points < self.mastery_points]
+        return None if score is None or mastery is None else self.step_of(self.level(score), mastery=mastery)
+
+    def points_of(self, step: int) -> float | None:
+        """The lowest score that stands on a step; None where no level says."""
+        levels = [
+            level
+            for level in self.levels
+            if self.step_of(level, mastery=level.points >= self.mastery_points) == step
+        ]
+        # Mastery may begin between two levels.
+        return self.mastery_points if step == _MASTERY else levels[-1].points if levels else None
+
+    def step_of(self, level: ShownLevel | None, *, mastery: bool) -> int:
+        """Step of a level; None is below the lowest one. `mastery`: whether who reaches it has mastered."""
         if mastery:
             # Levels above mastery are one step, as in Canvas.
-            return 4 if any(level.points <= score for level in above) else 3
+            return 4 if level is not None and level.points > self.mastery_points else 3
+        below = [one.points for one in self.levels if one.points < self.mastery_points]
         if not below:
             return 1
-        reached = next((place for place, level in enumerate(below) if level.points <= score), len(below))
-        return max(0, 2 - reached)
+        reached = (place for place, points in enumerate(below) if level and points <= level.points)
+        return max(0, 2 - next(reached, len(below)))
 
 
 class Scales:

@@ -20,6 +20,7 @@ __all__ = [
     "OutcomeAnswer",
     "OutcomeList",
     "OutcomeSummary",
+    "StepCount",
 ]
 
 
@@ -31,6 +32,20 @@ class LevelCount(Frozen):
     color: str | None = Field(default=None, description="RRGGBB, where a proficiency gives one.")
     mastery: bool
     students: int
+    step: int | None = Field(default=None, description="Step of the colours, as of a grid's cell.")
+
+
+class StepCount(Frozen):
+    """How many students stand on a step, or on neighbouring ones that are counted together."""
+
+    steps: tuple[int, ...] = Field(
+        description="4 above mastery, 3 mastery, 2 the level below it, 1 the next, 0 all others; the highest"
+        " first."
+    )
+    students: int
+    points: float | None = Field(
+        default=None, description="Lowest score that stands there. None: the scale has no such level."
+    )
 
 
 class OutcomeSummary(Frozen):
@@ -48,6 +63,10 @@ class OutcomeSummary(Frozen):
     scored: int | None = Field(default=0, description="Students with a score: the mean is theirs.")
     mastered: int | None
     mean: float | None
+    steps: tuple[StepCount, ...] = Field(
+        default=(),
+        description="Students with a score by step, the highest first. Empty: no scale is known, or hidden.",
+    )
 
 
 class OutcomeList(Answer):

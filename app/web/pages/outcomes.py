@@ -1,14 +1,37 @@
 """`/outcomes` and `/outcomes/{id}`: how students stand on each outcome."""
 
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.web.models.groups import DefinitionVersion, OutcomeAnswer
+from app.web.models.groups import DefinitionVersion, OutcomeSummary
 from app.web.pages.asked import ListQuery, SearchQuery, asked
 from app.web.pages.charts import score_chart
 from app.web.pages.rendering import Pages
+from app.web.pages.words import CANVAS_LEVELS
 
-__all__ = ["outcome", "outcomes"]
+__all__ = ["SHADES", "outcome", "outcomes"]
+
+#: From which share on a cell has the first shade, the second, and so on; nobody has none.
+SHADES: Final = (0.0, 0.1, 0.25, 0.5, 0.75)
+_MASTERY: Final = CANVAS_LEVELS.index("Mastery")
+
+
+@dataclass(frozen=True, slots=True)
+class StepCell:
+    """Students on one step, or on neighbouring ones together. `shade`: 1 to 5 by share, 0 for nobody."""
+
+    name: str
+    step: int
+    span: int
+    students: int
+    shade: int
+    search: dict[str, float]
+    """What `/mastery` finds these scores with."""
 
 
 async def outcomes(pages: Pages, request: Request) -> Response:
@@ -17,7 +40,15 @@ async def outcomes(pages: Pages, request: Request) -> Response:
     answer = await pages.answers_of(request).outcomes(
         pages.viewer_of(request), query.q, query.account, query.cursor, query.limit
     )
-    return pages.page(request, "outcomes.html", answer, query=query)
+    return pages.page(
+        request,
+        "outcomes.html",
+        answer,
+        query=query,
+        lines=[(one, list(_cells(one))) for one in answer.outcomes],
+        shades=SHADES,
+        level_names=CANVAS_LEVELS,
+    )
 
 
 async def outcome(pages: Pages, request: Request) -> Response:
@@ -32,7 +63,6 @@ async def outcome(pages: Pages, request: Request) -> Response:
         "outcome.html",
         answer,
         query=query,
-        levels=list(zip(answer.levels, _steps(answer), strict=True)),
         chart=score_chart(answer.score_counts, held.mastery_points, held.points_possible),
         changes=[
             (version, _changed(version, before))
@@ -42,19 +72,26 @@ async def outcome(pages: Pages, request: Request) -> Response:
     )
 
 
-def _steps(answer: OutcomeAnswer) -> list[int]:
-    """Step of the colours of each level, from that of mastery on; all above that are one, as in Canvas."""
-    mastery = answer.outcome.mastery_points
-    steps = []
-    below = 2
-    for level in answer.levels:
-        if level.mastery:
-            above = mastery is not None and level.points is not None and level.points > mastery
-            steps.append(4 if above else 3)
-        else:
-            steps.append(max(0, below))
-            below -= 1
-    return steps
+def _cells(summary: OutcomeSummary) -> Iterator[StepCell]:
+    """The cells of an outcome's line; nothing where nobody has a score, or steps are not shown."""
+    if not summary.scored:
+        return
+    above: float | None = None
+    for one in summary.steps:
+        search = {} if one.points is None else {"score_from": one.points}
+        if above is not None:
+            # Scores have two decimal places.
+            search["score_to"] = (math.ceil(round(above * 100, 6)) - 1) / 100
+        yield StepCell(
+            name=" or ".join(CANVAS_LEVELS[step] for step in one.steps),
+            # Joined ones have the colour of that next to mastery.
+            step=max(one.steps) if max(one.steps) < _MASTERY else min(one.steps),
+            span=len(one.steps),
+            students=one.students,
+            shade=sum(one.students / summary.scored >= share for share in SHADES) if one.students else 0,
+            search=search,
+        )
+        above = above if one.points is None else one.points
 
 
 def _changed(version: DefinitionVersion, before: DefinitionVersion | None) -> frozenset[str]:

@@ -4,8 +4,9 @@ The rule, for one answer and for all of them together:
 
 1. A count is shown if it and what is left of the whole it is shown with are at least FEWEST each. "Nobody" is
    as small as one: that nobody reached mastery tells it of each of them.
-2. Levels are shown as unions of neighbours, each of at least FEWEST students, none across mastery. What is
-   shown has nothing hidden beside it, so no difference is a hidden group: each is a union of unions.
+2. Steps are shown as unions of neighbours, each of at least FEWEST students, none across mastery. What is
+   shown has nothing hidden beside it, so no difference is a hidden group: each is a union of unions. Levels
+   likewise, and none across what is shown of steps: or a level could be counted as their difference.
 3. Mean and median are of at least FEWEST students and rounded to one decimal, so that one more student does
    not show in them; scores are not counted one by one.
 4. Two wholes of which one holds the other are never shown to the same login: over all courses or listed
@@ -16,9 +17,16 @@ Statistical Disclosure Control", 4.2-4.4).
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeVar
 
-from app.web.models.groups import CourseSummary, GridOutcome, LevelCount, OutcomeAnswer, OutcomeSummary
+from app.web.models.groups import (
+    CourseSummary,
+    GridOutcome,
+    LevelCount,
+    OutcomeAnswer,
+    OutcomeSummary,
+    StepCount,
+)
 from app.web.security.viewer import FEWEST
 
 __all__ = [
@@ -29,7 +37,11 @@ __all__ = [
     "merge_small",
 ]
 
+C = TypeVar("C", LevelCount, StepCount)
+
 _DECIMALS: Final = 1
+#: The lowest step that is mastery.
+_MASTERY: Final = 3
 
 
 def hide_small_of_summary(summary: OutcomeSummary) -> OutcomeSummary:
@@ -45,7 +57,25 @@ def hide_small_of_summary(summary: OutcomeSummary) -> OutcomeSummary:
             "scored": scored if shows_scored else None,
             "mastered": _mastered(summary.mastered, scored),
             "mean": _rounded(summary.mean) if shows_scored else None,
+            "steps": _steps(summary) if shows_scored else (),
         }
+    )
+
+
+def _steps(summary: OutcomeSummary) -> tuple[StepCount, ...]:
+    """Steps, joined until each has FEWEST; nothing where they count others than the summary does."""
+    sides = [[one for one in summary.steps if (one.steps[-1] >= _MASTERY) is side] for side in (True, False)]
+    above, below = (sum(one.students for one in side) for side in sides)
+    if (above, above + below) != (summary.mastered, summary.scored) or min(above, below) < FEWEST:
+        return ()
+    return tuple(
+        StepCount(
+            steps=tuple(step for one in group for step in one.steps),
+            students=sum(one.students for one in group),
+            points=group[-1].points,
+        )
+        for side in sides
+        for group in _groups(side)
     )
 
 
@@ -63,7 +93,7 @@ def hide_small_of_outcome(answer: OutcomeAnswer) -> OutcomeAnswer:
     return answer.model_copy(
         update={
             "outcome": summary,
-            "levels": merge_small(answer.levels) if fit else (),
+            "levels": merge_small(answer.levels, summary.steps) if fit else (),
             "no_evidence": no_evidence if shows_rest else None,
             "median": None if summary.scored is None else _rounded(answer.median),
             "score_counts": {},
@@ -73,20 +103,26 @@ def hide_small_of_outcome(answer: OutcomeAnswer) -> OutcomeAnswer:
     )
 
 
-def merge_small(levels: Sequence[LevelCount]) -> tuple[LevelCount, ...]:
+def merge_small(levels: Sequence[LevelCount], steps: Sequence[StepCount] = ()) -> tuple[LevelCount, ...]:
     """Join neighbours until each has FEWEST students; nothing where one side of mastery has fewer.
 
-    `levels` are in their order, highest first. A joined level has the lowest one's points and the names of
-    all that are in it.
+    `levels` are in their order, highest first, and `steps` what is shown of the same students: none is joined
+    across them, and nothing is shown where they count others. A joined level has the lowest one's points and
+    the names of all that are in it.
     """
-    sides = [[level for level in levels if level.mastery is side] for side in (True, False)]
-    if any(sum(level.students for level in side) < FEWEST for side in sides):
+    parts = [[level for level in levels if level.mastery is side] for side in (True, False)]
+    if any(sum(level.students for level in part) < FEWEST for part in parts):
         return ()
-    return tuple(_joined(group) for side in sides for group in _groups(side))
+    if steps:
+        parts = [[level for level in levels if level.step in one.steps] for one in steps]
+        told = [sum(level.students for level in part) for part in parts]
+        if told != [one.students for one in steps]:
+            return ()
+    return tuple(_joined(group) for part in parts for group in _groups(part))
 
 
-def _groups(levels: Sequence[LevelCount]) -> list[list[LevelCount]]:
-    groups: list[list[LevelCount]] = [[]]
+def _groups(levels: Sequence[C]) -> list[list[C]]:
+    groups: list[list[C]] = [[]]
     for level in levels:
         if sum(one.students for one in groups[-1]) >= FEWEST:
             groups.append([])
@@ -107,6 +143,8 @@ def _joined(group: Sequence[LevelCount]) -> LevelCount:
         color=None,
         mastery=group[0].mastery,
         students=sum(level.students for level in group),
+        # That of the level next to mastery: those of the others are further from it.
+        step=group[-1 if group[0].mastery else 0].step,
     )
 
 

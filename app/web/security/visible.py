@@ -99,7 +99,8 @@ def visible_summaries(viewer: Viewer, outcomes: Iterable[OutcomeSummary]) -> tup
 
 def without_totals(summary: OutcomeSummary) -> OutcomeSummary:
     """Return an outcome without its numbers over all courses."""
-    return summary.model_copy(update={"students": None, "scored": None, "mastered": None, "mean": None})
+    hidden = {"students": None, "scored": None, "mastered": None, "mean": None, "steps": ()}
+    return summary.model_copy(update=hidden)
 
 
 def visible_outcome(viewer: Viewer, answer: OutcomeAnswer) -> OutcomeAnswer:

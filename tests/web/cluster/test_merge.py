@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.web.cluster.merge import median_of, merge_course, merge_outcome
+from app.web.cluster.merge import median_of, merge_course, merge_outcome, merge_outcome_summaries
 from app.web.models.base import Freshness
 from app.web.models.groups import (
     CourseAnswer,
@@ -20,6 +20,7 @@ from app.web.models.groups import (
     LevelCount,
     OutcomeAnswer,
     OutcomeSummary,
+    StepCount,
 )
 
 FRESH = Freshness(as_of=1.0, behind_seconds=0.0)
@@ -66,6 +67,9 @@ def outcome_answer(those: Sequence[Student]) -> OutcomeAnswer:
             scored=len(scores),
             mastered=sum(score >= 3 for score in scores),
             mean=fmean(scores) if scores else None,
+            steps=tuple(
+                StepCount(steps=(4 - place,), students=counts[x], points=x) for place, x in enumerate(LEVELS)
+            ),
         ),
         scale_source="outcome",
         definition_version="v",
@@ -130,6 +134,15 @@ def test_outcome(those: list[Student], first: int, second: int) -> None:
     assert merged.outcome.mean == pytest.approx(whole.outcome.mean)
     assert merged.model_copy(update={"outcome": None}) == whole.model_copy(update={"outcome": None})
     assert merged.outcome.model_copy(update={"mean": None}) == whole.outcome.model_copy(update={"mean": None})
+
+
+def test_a_worker_that_does_not_know_the_scale_yet_takes_no_step_away() -> None:
+    known = outcome_answer([Student("a", {"a": 4.0}), Student("b", {"a": 2.0})]).outcome
+    unknown = known.model_copy(update={"steps": ()})
+    for both in ([known, unknown], [unknown, known]):
+        (merged,) = merge_outcome_summaries(both)
+        assert merged.steps == known.steps
+        assert merged.scored == 4
 
 
 @given(students, st.integers(0, 12))

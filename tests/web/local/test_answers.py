@@ -193,6 +193,15 @@ def test_the_distribution_of_an_outcome(worker, outcome):
     assert [level.points for level in answer.levels[:4]] == [4.0, 3.0, 2.0, 0.0]
     assert [level.mastery for level in answer.levels[:4]] == [True, True, False, False]
     assert {level.color for level in answer.levels[:4]} == {COLORS}
+    assert [level.step for level in answer.levels[:4]] == [4, 3, 2, 1]
+    steps = {one.steps: (one.points, one.students) for one in answer.outcome.steps}
+    assert list(steps) == [(4,), (3,), (2,), (1,), (0,)]
+    assert [steps[step,] for step in (4, 3, 2, 1)] == [
+        (level.points, level.students) for level in answer.levels[:4]
+    ]
+    assert steps[0,] == (None, 0)
+    listed = wait(worker.answers.outcomes(LOCAL, outcome, ACCOUNT)).outcomes
+    assert [one for one in listed if one.learning_outcome_id == outcome] == [answer.outcome]
     assert answer.outcome.title == TITLES[outcome]
     assert set(answer.courses) == {
         course.course_id for key, row, course in lines(worker) if key[::2] == (ACCOUNT, outcome)
@@ -223,7 +232,8 @@ def test_outcomes_with_rows_or_a_definition(worker):
         ("77", None),
     ]
     assert (found[4].students, found[4].mean, found[4].definition_state) == (0, None, "known")
-    assert found[6].definition_state == "unknown"
+    assert [one.students for one in found[4].steps] == [0] * 5
+    assert (found[6].definition_state, found[6].steps) == ("unknown", ())
     back, cursor = [], wait(worker.answers.outcomes(viewer, cursor=None, limit=6)).next
     cursor = wait(worker.answers.outcomes(viewer, cursor=cursor, limit=6)).previous
     while cursor is not None:

@@ -78,6 +78,15 @@ def test_numbers_can_be_read_on_each_step(dark):
         assert contrast(shade, on_it) >= 4.5, step
 
 
+@pytest.mark.parametrize("dark", [False, True])
+def test_numbers_can_be_read_on_each_shade_of_a_share(dark):
+    text = token("ink", dark=dark)
+    for step in range(5):
+        # Lighter shades lie between these two.
+        for shade in (token(f"tally-{step}", dark=dark), token("surface", dark=dark)):
+            assert contrast(shade, text) >= 4.5, step
+
+
 @given(st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}"))
 def test_numbers_can_be_read_on_any_colour_of_a_scale(shade):
     assert contrast(shade, {"dark": "#000000", "light": "#ffffff"}[ink(shade)]) >= 4.5

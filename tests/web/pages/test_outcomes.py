@@ -1,13 +1,18 @@
+import re
+
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from app.web.models.groups import StepCount
 from app.web.pages.colours import MARKS
+from app.web.pages.outcomes import _cells
 from app.web.pages.rendering import Pages
 from app.web.pages.routes import page_routes
+from app.web.pages.words import CANVAS_LEVELS
 from app.web.security.guarded import GuardedAnswers
-from app.web.security.viewer import Role, Viewer
-from tests.web.fake_school import HOSTILE
+from app.web.security.viewer import FEWEST, Role, Viewer
+from tests.web.fake_school import ACCOUNT, HOSTILE
 from tests.web.fakes import FakeAnswers
 from tests.web.pages.html import Page
 
@@ -31,7 +36,7 @@ def seen_by(viewer, path):
 def test_the_list_can_be_searched_and_the_search_stays_in_the_field(client):
     page = Page(client.get("/outcomes?q=photo").text)
     rows = [text for text in texts(page, "th") if "568" in text]
-    assert rows == ["Explains photosynthesis 568"]
+    assert rows == ["Explains photosynthesis 568 Most Recent Score"]
     (field,) = [one for one in page.all("input") if one.attributes["name"] == "q"]
     assert field.attributes["value"] == "photo"
     assert "No outcome has “zzz”" in client.get("/outcomes?q=zzz").text
@@ -57,6 +62,72 @@ def test_what_cannot_be_understood_is_named(client, query, said):
     response = client.get(f"/outcomes?{query}")
     assert response.status_code == 400
     assert said in response.text
+
+
+def cells(page):
+    """What stands in the cells of levels, by label."""
+    return [
+        (one.attributes["data-label"], " ".join(one.text.split()))
+        for one in page.all("td")
+        if "tally-" in one.attributes.get("class", "")
+    ]
+
+
+def test_the_list_is_a_heat_map_of_levels_with_numbers_in_it(client, answers):
+    (summary,) = [
+        one
+        for one in map(answers._summary, answers.school.outcomes.values())
+        if one.title == "Explains photosynthesis"
+    ]
+    page = Page(client.get("/outcomes?q=photo").text)
+    found = cells(page)
+    assert [label for label, _ in found] == [*reversed(CANVAS_LEVELS)]
+    for step, (_, text) in zip(summary.steps, found, strict=True):
+        share = f"{step.students}{100 * step.students / summary.scored:.0f} %" if step.students else "0"
+        assert text.replace(" ", "") == share.replace(" ", "")
+    assert sum(step.students for step in summary.steps) == summary.scored
+    assert sum(step.students for step in summary.steps[:2]) == summary.mastered
+    headers = texts(page, "th")[-7:-1]
+    assert all(mark in text for mark, text in zip(reversed(MARKS), headers, strict=False))
+    assert "from 25 %" in client.get("/outcomes").text
+
+
+def test_a_cell_leads_to_the_scores_in_it(client, answers):
+    page = Page(client.get("/outcomes?q=photo").text)
+    links = [link for link in page.links() if link.startswith("/mastery?outcome=568")]
+    asked = f"/mastery?outcome=568&account={ACCOUNT}"
+    assert links[:2] == [f"{asked}&score_from=4.0", f"{asked}&score_from=3.0&score_to=3.99"]
+    for link in links:
+        assert client.get(link).status_code == 200
+    query = answers.asked[-len(links)][1]
+    assert (query.outcome, query.score_from, query.score_to) == ("568", 4.0, None)
+
+
+def test_shades_grow_with_the_share():
+    def shades(*students):
+        steps = tuple(StepCount(steps=(4 - place,), students=many) for place, many in enumerate(students))
+        summary = FakeAnswers()._summary(next(iter(FakeAnswers().school.outcomes.values())))
+        return [
+            one.shade for one in _cells(summary.model_copy(update={"steps": steps, "scored": sum(students)}))
+        ]
+
+    assert shades(0, 9, 10, 25, 56) == [0, 1, 2, 3, 4]
+    assert shades(100, 0, 0, 0, 0) == [5, 0, 0, 0, 0]
+
+
+def test_who_sees_no_individual_sees_joined_levels_in_the_list_and_no_links():
+    page = Page(seen_by(Viewer("district", Role.AGGREGATE), "/outcomes").text)
+    assert not [link for link in page.links() if link.startswith("/mastery?")]
+    found = cells(page)
+    assert any(" or " in label for label, _ in found)
+    assert all(int(re.match(r"[0-9,]+", text)[0]) >= FEWEST for _, text in found)
+    spans = [
+        int(one.attributes.get("colspan", 1))
+        for one in page.all("td")
+        if "step" in one.attributes.get("class", "").split()
+    ]
+    # Five levels and No evidence on each line.
+    assert sum(spans) == 6 * len(list(page.all("tr"))[1:])
 
 
 def test_one_outcome(client, answers):

@@ -116,7 +116,7 @@ def test_groups_over_all_courses_or_of_listed_ones(fake, answers):
         with pytest.raises(Forbidden, match="over all courses"):
             run(refused)
     assert any(one.students for one in run(answers.outcomes(GROUPS)).outcomes)
-    assert not any(one.students for one in run(answers.outcomes(GROUPS_OF_COURSE)).outcomes)
+    assert not any(one.students or one.steps for one in run(answers.outcomes(GROUPS_OF_COURSE)).outcomes)
     (summary,) = run(answers.courses(GROUPS_OF_COURSE)).courses
     assert (summary.course_id, summary.students) == (COURSE, None)
     course = run(answers.course(GROUPS_OF_COURSE, COURSE))
@@ -128,6 +128,7 @@ def test_a_small_school_shows_no_group():
     small = GuardedAnswers(FakeAnswers(count=9))
     for summary in run(small.outcomes(GROUPS)).outcomes:
         assert (summary.students, summary.scored, summary.mastered, summary.mean) == (None,) * 4
+        assert summary.steps == ()
         page = run(small.outcome(GROUPS, summary.learning_outcome_id))
         assert (page.levels, page.median, page.no_evidence, page.score_counts) == ((), None, None, {})
     overview = run(small.overview(GROUPS))

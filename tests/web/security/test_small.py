@@ -5,7 +5,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.web.models.groups import GridOutcome, LevelCount, OutcomeAnswer, OutcomeSummary
+from app.web.models.groups import GridOutcome, LevelCount, OutcomeAnswer, OutcomeSummary, StepCount
 from app.web.security.small import (
     hide_small_of_column,
     hide_small_of_outcome,
@@ -19,8 +19,10 @@ FRESH = freshness()
 counts = st.integers(0, 40)
 
 
-def level(number, students, mastery):
-    return LevelCount(points=float(number), description=f"L{number}", mastery=mastery, students=students)
+def level(number, students, mastery, step=None):
+    return LevelCount(
+        points=float(number), description=f"L{number}", mastery=mastery, students=students, step=step
+    )
 
 
 @st.composite
@@ -30,8 +32,19 @@ def answers(draw):
     below = draw(st.lists(counts, min_size=0, max_size=4))
     scored, mastered = sum(above) + sum(below), sum(above)
     unscored = draw(st.integers(0, 30))
-    levels = [level(9 - n, count, mastery=True) for n, count in enumerate(above)]
-    levels += [level(4 - n, count, mastery=False) for n, count in enumerate(below)]
+    levels = [
+        level(9 - n, count, mastery=True, step=3 if n == len(above) - 1 else 4)
+        for n, count in enumerate(above)
+    ]
+    levels += [level(4 - n, count, mastery=False, step=max(0, 2 - n)) for n, count in enumerate(below)]
+    steps = [
+        StepCount(steps=(step,), students=sum(one.students for one in levels if one.step == step))
+        for step in (4, 3, 2, 1, 0)
+    ]
+    if draw(st.integers(0, 5)) == 0:
+        steps = draw(
+            st.sampled_from([[], steps[:4], [one.model_copy(update={"students": 99}) for one in steps]])
+        )
     if draw(st.integers(0, 3)) == 0:
         mastered = draw(st.integers(0, scored))
     if draw(st.integers(0, 5)) == 0:
@@ -39,7 +52,7 @@ def answers(draw):
     summary = OutcomeSummary(
         root_account_uuid="a", learning_outcome_id="1", title="T", definition_state="known",
         calculation_method="highest", calculation_int=None, mastery_points=3.0, points_possible=5.0,
-        students=scored + unscored, scored=scored, mastered=mastered, mean=2.345,
+        students=scored + unscored, scored=scored, mastered=mastered, mean=2.345, steps=tuple(steps),
     )  # fmt: skip
     return OutcomeAnswer(
         freshness=FRESH, outcome=summary, scale_source=None, definition_version=None, definition_time=None,
@@ -72,6 +85,9 @@ def told_apart(answer: OutcomeAnswer, truth: OutcomeAnswer):
         names = (one.description or "").split(" or ")
         shown.append(({f"level {start + place}" for place in range(len(names))}, one.students))
         start += len(names)
+    for one in answer.outcome.steps:
+        of_step = {name for name, each in zip(levels, truth.levels, strict=True) if each.step in one.steps}
+        shown.append((of_step, one.students))
     for names, number in shown:
         assert sum(atoms[name] for name in names) == number, "what is shown is true"
     groups = {}
@@ -99,7 +115,11 @@ def test_no_difference_of_two_shown_numbers_is_a_small_group(truth):
         assert larger - smaller == 0 or larger - smaller >= FEWEST
     if summary.mastered is not None and summary.scored is not None:
         assert summary.scored - summary.mastered >= FEWEST, "that nobody is below tells it of everybody"
-    assert all(one.students >= FEWEST for one in shown.levels)
+    assert all(one.students >= FEWEST for one in (*shown.levels, *summary.steps))
+    if summary.steps:
+        assert [step for one in summary.steps for step in one.steps] in ([4, 3, 2, 1, 0], [4, 3, 2, 1])
+        assert sum(one.students for one in summary.steps) == summary.scored
+        assert sum(one.students for one in summary.steps if 3 in one.steps) <= summary.mastered
     if shown.levels:
         assert sum(one.students for one in shown.levels) == summary.scored
         assert sum(one.students for one in shown.levels if one.mastery) == summary.mastered
@@ -144,6 +164,40 @@ def test_joined_levels_keep_their_order_their_students_and_their_side(drawn):
 def test_levels_that_are_large_enough_stay_as_they_are():
     levels = (level(3, 10, mastery=True), level(2, 30, mastery=False), level(1, 12, mastery=False))
     assert merge_small(levels) == levels
+
+
+def test_no_level_is_the_difference_of_what_is_shown_of_steps_and_of_levels():
+    truth = OutcomeAnswer(
+        freshness=FRESH,
+        outcome=OutcomeSummary(
+            root_account_uuid="a", learning_outcome_id="1", title="T", definition_state="known",
+            calculation_method="highest", calculation_int=None, mastery_points=3.0, points_possible=5.0,
+            students=45, scored=45, mastered=25, mean=2.0,
+            steps=tuple(
+                StepCount(steps=(step,), students=students, points=points)
+                for step, students, points in ((4, 15, 4), (3, 10, 3), (2, 12, 2), (1, 3, 1), (0, 5, None))
+            ),
+        ),
+        scale_source=None, definition_version=None, definition_time=None, no_evidence=0, median=2.0,
+        # By themselves, L4 would have joined L3: 15 above mastery less 12 of L5 would be 3 of L4.
+        levels=(
+            level(5, 12, mastery=True, step=4), level(4, 3, mastery=True, step=4),
+            level(3, 10, mastery=True, step=3), level(2, 12, mastery=False, step=2),
+            level(1, 3, mastery=False, step=1), level(0, 5, mastery=False, step=0),
+        ),
+        near_mastery=(), history=(),
+    )  # fmt: skip
+    shown = hide_small_of_outcome(truth)
+    assert [(one.steps, one.students, one.points) for one in shown.outcome.steps] == [
+        ((4,), 15, 4),
+        ((3,), 10, 3),
+        ((2, 1, 0), 20, None),
+    ]
+    assert [(one.description, one.students, one.step) for one in shown.levels] == [
+        ("L5 or L4", 15, 4),
+        ("L3", 10, 3),
+        ("L2 or L1 or L0", 20, 2),
+    ]
 
 
 def test_a_small_level_joins_its_neighbour_and_the_name_tells():
