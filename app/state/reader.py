@@ -12,7 +12,8 @@ __all__ = ["StoreReader"]
 
 # The key of a row has colons (3A), that of a mark has none: see app.state.store.
 _COUNT = "SELECT count(*) FROM rows WHERE instr(key, x'3A')"
-_SCAN = "SELECT key, value FROM rows WHERE key >= ? AND key > ? AND instr(key, x'3A') ORDER BY key LIMIT ?"
+_SCAN = "SELECT key, value FROM rows WHERE key >= ? AND instr(key, x'3A') ORDER BY key LIMIT ?"
+_SCAN_BELOW = _SCAN.replace("instr", "key < ? AND instr")
 _MARKS = "SELECT key, value FROM rows WHERE key >= ? AND key < ? AND NOT instr(key, x'3A')"
 
 #: SQLite takes 32,766 parameters; statements of 500 are as fast as any.
@@ -73,12 +74,20 @@ class StoreReader:
         self, *, prefix: bytes = b"", after: bytes = b"", limit: int = 1000
     ) -> list[tuple[bytes, bytes]]:
         """Return rows whose keys begin with `prefix` in the order of their bytes, after a given key."""
+        begin, end = max(prefix, after + b"\0"), _end(prefix)
         with file_errors(self.path):
-            found = self._db.execute(_SCAN, (prefix, after, limit)).fetchall()
-            return [(key, value) for key, value in found if key.startswith(prefix)]
+            if end is None:
+                return self._db.execute(_SCAN, (begin, limit)).fetchall()
+            # Not to read on for the rest of `limit`: a student has some rows, a file has 100,000.
+            return self._db.execute(_SCAN_BELOW, (begin, end, limit)).fetchall()
 
     def marks(self, prefix: bytes) -> dict[bytes, bytes]:
         """Return the marks, kept beside the rows, whose keys begin with `prefix`, which is not empty."""
-        end = prefix[:-1] + bytes([prefix[-1] + 1])
         with file_errors(self.path):
-            return dict(self._db.execute(_MARKS, (prefix, end)).fetchall())
+            return dict(self._db.execute(_MARKS, (prefix, _end(prefix))).fetchall())
+
+
+def _end(prefix: bytes) -> bytes | None:
+    """The first key after all that begin with `prefix`; None if there is nothing after them."""
+    stem = prefix.rstrip(b"\xff")
+    return stem[:-1] + bytes([stem[-1] + 1]) if stem else None
