@@ -43,9 +43,13 @@ def dead_letter_headers(
     partition: int,
     offset: int,
 ) -> Headers:
-    """Return the original headers, then ours. Numbers are decimal text, as KIP-1034 has them."""
+    r"""Return the original headers, then ours. Numbers are decimal text, as KIP-1034 has them.
+
+    librdkafka ends a name at its first zero byte, so that is written as `\x00`: cut off, the name could be
+    that of another header.
+    """
     return [
-        *original,
+        *((name.replace("\0", r"\x00"), value) for name, value in original),
         (_EXCEPTION, exception.encode()),
         (_MESSAGE, message.encode()),
         (_TOPIC, topic.encode()),

@@ -28,8 +28,13 @@ REASON = {
 )
 def test_what_is_written_is_read(original: list[tuple[str, bytes | None]], reason: dict) -> None:
     headers = dead_letter_headers(original, **reason)
-    assert headers[: len(original)] == original
-    assert parse_headers(headers) == DeadLetter(**reason, original=original)
+    kept = [(name.replace("\0", r"\x00"), value) for name, value in original]
+    assert headers[: len(original)] == kept
+    assert parse_headers(headers) == DeadLetter(**reason, original=kept)
+
+
+def test_a_name_with_a_zero_byte_does_not_become_another_one() -> None:
+    assert dead_letter_headers([("trace\0parent", b"1")], **REASON)[0] == (r"trace\x00parent", b"1")
 
 
 def test_names_are_those_of_kip_1034() -> None:

@@ -71,4 +71,5 @@ def _without_names(match: re.Match[bytes]) -> bytes:
         return b"null"
     if token.startswith(b'"'):
         return token
-    return b"1e999"
+    # Blanks, so that it does not become a part of a number: 1Infinity is none.
+    return b" 1e999 "
