@@ -1,5 +1,6 @@
 """The demo: embedded broker, topics, a worker and events in one place, and what arrives at its end."""
 
+import json
 import os
 import sys
 import tempfile
@@ -17,13 +18,14 @@ from app.backlog import read_backlog
 from app.deadletter import parse_headers
 from app.embedded.broker import DEFAULT_PORT, EmbeddedBroker, free_port
 from app.embedded.child import ChildProcess
-from app.embedded.events import FIRST_OF_SCHOOL, DemoEvent, demo_events, first_events
+from app.embedded.events import FIRST_OF_SCHOOL, MAIN_ACCOUNT, DemoEvent, demo_events, first_events
 from app.embedded.mastery_view import MasteryView
 from app.errors import MasteryError
 from app.reader import Record, TopicReader, topic_partitions
 from app.schemas.contract import load_contract
 from app.sender import EventSender
 from app.settings import PREFIX, Settings, load_settings, variable
+from app.settings.types import AccountSettings
 from app.topics import TopicAdmin, apply, load_catalogue
 from app.values import ValueReader, plain
 
@@ -245,13 +247,17 @@ def _settings(broker: str, state_dir: Path) -> Settings:
         partitions=PARTITIONS,
         # Not the usual one: a worker of one's own may run beside the demo.
         web_port=free_port(),
+        # With its scales' own names and colours; the others' scales are left for the overview to tell of.
+        accounts={MAIN_ACCOUNT: AccountSettings(account_level_scales=True)},
     )
 
 
 def _environment(settings: Settings) -> dict[str, str]:
     """The worker gets the demo's settings, and none of those that are meant for another broker."""
-    ours = {variable(name): str(getattr(settings, name)) for name in settings.model_fields_set}
-    return without_settings(os.environ) | ours
+    ours = settings.model_dump(mode="json", include=settings.model_fields_set, exclude_none=True)
+    return without_settings(os.environ) | {
+        variable(name): value if isinstance(value, str) else json.dumps(value) for name, value in ours.items()
+    }
 
 
 def without_settings(environ: Mapping[str, str]) -> dict[str, str]:

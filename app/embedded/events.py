@@ -9,10 +9,11 @@ from datetime import date, timedelta
 from itertools import islice
 
 from app.embedded.samples import sample_events
+from app.school.dice import identifier
 from app.school.fates import Dead, Fate, Typed
 from app.school.stream import Plan, school_records
 
-__all__ = ["FIRST_OF_SCHOOL", "DemoEvent", "demo_events", "first_events"]
+__all__ = ["FIRST_OF_SCHOOL", "MAIN_ACCOUNT", "DemoEvent", "demo_events", "first_events"]
 
 #: Records of the school that are sent at once; the rest trickles.
 FIRST_OF_SCHOOL = 2_400
@@ -20,6 +21,9 @@ FIRST_OF_SCHOOL = 2_400
 # A stream of this pace has something of everything among its first two thousand, and students with several
 # results on an outcome. Nothing of many kilobytes: a person is to look at it.
 _SCHOOL = Plan(seed=1, events=6_000, students=60, days=14, bad_share=0.02, huge=False)
+
+#: The root account of the school that has the most students.
+MAIN_ACCOUNT = identifier(_SCHOOL.seed, "root", 0)
 
 #: Of a week that begins on a Monday, the first records take up to its Thursday.
 _THURSDAY = 3
