@@ -43,13 +43,13 @@ class RunningSite:
         """Address of one thing's page."""
         return f"{page}/{quote(ident, safe='')}" + (f"?{urlencode(parameters)}" if parameters else "")
 
-    def rows(self, **parameters: Any) -> list[dict[str, Any]]:
+    def rows(self, worker: int = 0, **parameters: Any) -> list[dict[str, Any]]:
         """All rows of a search, page after page."""
         found: list[dict[str, Any]] = []
         cursor = None
         while True:
             more = {} if cursor is None else {"cursor": cursor}
-            page = self.get("/api/mastery", limit=500, **parameters, **more)
+            page = self.get("/api/mastery", worker, limit=500, **parameters, **more)
             found += page["rows"]
             cursor = page["next"]
             if cursor is None:
@@ -75,9 +75,10 @@ class RunningSite:
                 and all(one["applied"] == one["end"] and not one["restoring"] for one in partitions)
             )
 
-        wait_until(idle, timeout=timeout, what="the view to hold all", detail=self._logs)
+        wait_until(idle, timeout=timeout, what="the view to hold all", detail=self.logs)
 
-    def _logs(self) -> str:
+    def logs(self) -> str:
+        """The last lines that the workers printed."""
         return "\n".join(worker.log for worker in self.workers)
 
 
