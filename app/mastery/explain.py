@@ -9,7 +9,7 @@ from math import fsum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from app.mastery.methods import Method, in_order_of_time, score, weights, worth
+from app.mastery.methods import Method, in_order_of_time, score_of, weights, worth
 from app.mastery.resolve import Definition
 from app.mastery.results import Results
 from app.mastery.row import Row
@@ -75,7 +75,8 @@ def explain(results: Results, row: Row, definition: Definition | None = None) ->
     courses = []
     for course in row.courses:
         here = [one for one in snapshots if one.course_id == course.course_id]
-        bases = _bases(row, definition, course.course_id)
+        own_scale = definition is not None and course.course_id in definition.courses
+        bases = _bases(row, definition, course.course_id) if own_scale else whole_bases
         told = _told(here, course.score, bases)
         if len(here) == len(snapshots) and (course.score, bases) == (row.score, whole_bases):
             # As a rule all results are of one course: the whole came about in the same way.
@@ -120,10 +121,6 @@ class _Basis(NamedTuple):
     points: float
     mastery_points: float
 
-    def score(self, counting: Sequence[ResultSnapshot]) -> float | None:
-        """The score of results that count."""
-        return score(counting, self.method, self.n, points=self.points, mastery_points=self.mastery_points)
-
 
 class _Told(NamedTuple):
     formula: str
@@ -156,13 +153,19 @@ def _told(snapshots: Sequence[ResultSnapshot], known: float | None, bases: Seque
         return _Told("no result counts", _explained(snapshots))
     if not bases:
         return _Told("no score, as no event has told of the outcome", _explained(snapshots))
-    basis = next((one for one in bases if one.score(counting) == known), None)
-    if basis is None:
+    for basis in bases:
+        worths = worth(counting, basis.method, basis.points)
+        valued = [
+            None if value is None else (value, id(one)) for one, value in zip(counting, worths, strict=True)
+        ]
+        in_time = in_order_of_time(counting, valued)
+        numbers = [value for value, _ in in_time]
+        if score_of(numbers, basis.method, basis.n, basis.mastery_points) == known:
+            break
+    else:
         words = "computed on a mastery scale of its own, which the row does not keep"
         return _Told(words, _explained(snapshots))
-    worths = worth(counting, basis.method, basis.points)
     values = {id(one): value for one, value in zip(counting, worths, strict=True)}
-    numbers = in_order_of_time(counting, worths)
     if not numbers:
         words = "no score: no result that counts can be given a value"
         return _Told(words, _explained(snapshots, values))
@@ -170,11 +173,8 @@ def _told(snapshots: Sequence[ResultSnapshot], known: float | None, bases: Seque
     if known is None:
         return _Told(words, _explained(snapshots, values))
     shares: dict[int, float] = dict.fromkeys(values, 0.0)
-    valued = [None if value is None else one for one, value in zip(counting, worths, strict=True)]
     weighed = weights(numbers, basis.method, basis.n, basis.mastery_points) or ()
-    shares |= {
-        id(one): weight for one, weight in zip(in_order_of_time(counting, valued), weighed, strict=True)
-    }
+    shares |= {which: weight for (_, which), weight in zip(in_time, weighed, strict=True)}
     return _Told(f"{words} = {number_text(known)}", _explained(snapshots, values, shares))
 
 

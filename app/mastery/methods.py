@@ -9,7 +9,7 @@ from app.mastery.rounding import round_to_cents
 from app.mastery.snapshot import ResultSnapshot
 from app.mastery.value import values, weighted_values
 
-__all__ = ["DEFAULT_N", "VALID_N", "Method", "in_order_of_time", "score", "weights", "worth"]
+__all__ = ["DEFAULT_N", "VALID_N", "Method", "in_order_of_time", "score", "score_of", "weights", "worth"]
 
 _Value = TypeVar("_Value")
 
@@ -61,6 +61,11 @@ def score(
     worths = worth(results, method, points)
     # Putting them in order takes as long as all else here, and the highest is the highest in any.
     numbers = _known(worths) if method is Method.HIGHEST else in_order_of_time(results, worths)
+    return score_of(numbers, method, n, mastery_points)
+
+
+def score_of(numbers: Sequence[float], method: Method, n: int | None, mastery_points: float) -> float | None:
+    """The score of `score`, of what its results are worth in order of time."""
     if not numbers:
         return None
     try:

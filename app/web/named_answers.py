@@ -60,7 +60,9 @@ class NamedAnswers:
         if local:
             return answer
         roster = self._roster()
-        outcomes = tuple(_outcome(one, roster) for one in answer.outcomes)
+        outcomes = answer.outcomes
+        if roster.courses:
+            outcomes = tuple(_outcome(one, roster) for one in outcomes)
         return answer.model_copy(update={"user_name": roster.user_name(user_uuid), "outcomes": outcomes})
 
     async def outcomes(
@@ -160,7 +162,8 @@ def _outcome(outcome: StudentOutcome, roster: Roster) -> StudentOutcome:
 
 
 def _score(score: CourseScoreDetail, roster: Roster) -> CourseScoreDetail:
-    return score.model_copy(update={"course_name": roster.course_name(score.course_id)})
+    name = roster.course_name(score.course_id)
+    return score if name is None else score.model_copy(update={"course_name": name})
 
 
 def _course(course: CourseSummary, roster: Roster) -> CourseSummary:

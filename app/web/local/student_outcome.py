@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from typing import Final
 
 from app.definitions.lookup import Lookup
@@ -30,9 +30,20 @@ def shown_outcome(results: Results, row: Row, lookup: Lookup) -> StudentOutcome:
     account, outcome = row.root_account_uuid, row.learning_outcome_id
     definition, scales = lookup.resolve(account, outcome), Scales(lookup)
     told = explain(results, row, definition)
-    # Most stand in a course and in the whole with the same value and weight.
-    shown = cache(_result)
-    whole = _of_row(row, scales.of(account, outcome))
+    general = scales.of(account, outcome)
+    whole = _of_row(row, general)
+    # Where all results are of one course, they are the same in the course and in the whole.
+    made: dict[int, ResultDetail] = {}
+
+    def shown(one: ExplainedResult) -> ResultDetail:
+        detail = made.get(id(one))
+        if detail is None:
+            detail = made[id(one)] = _result(one)
+        return detail
+
+    def scale_of(course: str | None) -> ShownScale | None:
+        return scales.of(account, outcome, course) if course in definition.courses else general
+
     return StudentOutcome(
         root_account_uuid=account,
         learning_outcome_id=outcome,
@@ -48,8 +59,7 @@ def shown_outcome(results: Results, row: Row, lookup: Lookup) -> StudentOutcome:
         last_event_time=_seconds(row.last_event_time),
         levels=() if whole is None else tuple(tuple(level) for level in whole.levels),
         courses=tuple(
-            _score(one, scales.of(account, outcome, one.course_id), beside=whole, shown=shown)
-            for one in told.courses
+            _score(one, scale_of(one.course_id), beside=whole, shown=shown) for one in told.courses
         ),
         overall=_score(told.whole, whole, rating=row.rating, beside=whole, shown=shown),
         former_works=len(results.former_works),
@@ -127,8 +137,13 @@ def _work(work: Work) -> str:
     kind, number = (
         (work.asset_type, work.asset_id) if work.asset_id else (work.artifact_type, work.artifact_id)
     )
-    name = _INNER.sub(" ", kind.rpartition("::")[2]).capitalize()
-    return f"{name or 'Work'} {number}".strip()
+    return f"{_name(kind)} {number}".strip()
+
+
+@lru_cache(100)
+def _name(kind: str) -> str:
+    """A type of Canvas's in words."""
+    return _INNER.sub(" ", kind.rpartition("::")[2]).capitalize() or "Work"
 
 
 def _seconds(milliseconds: int | None) -> float | None:

@@ -9,6 +9,7 @@ from app.mastery.snapshot import RowKey
 from app.partitioner import partition_of
 from app.state.errors import StateUnavailable
 from app.topics import load_catalogue
+from app.views.answers import Scope
 from app.web.cluster.members import membership_of
 from app.web.local.ground import Ground
 from app.web.local.state_files import StateReaders
@@ -52,18 +53,10 @@ class Students:
         """
         ground = self._ground
         fresh = ground.freshness()
-        if account is not None:
-            ground.require_rows(self.partition_of(account, user))
-            outcomes = await ground.run(self._of_account, user, account)
+        if account is None:
+            outcomes = await ground.run(self._of_all_accounts, user, scope_of(viewer))
         else:
-            keys = await ground.run(ground.views.keys_of_user, user, scope_of(viewer))
-            if not keys:
-                ground.require_views()
-            accounts = sorted({key.root_account_uuid for key in keys})
-            outcomes = ()
-            for one in accounts:
-                ground.require_rows(self.partition_of(one, user))
-                outcomes += await ground.run(self._of_account, user, one)
+            outcomes = await ground.run(self._of_account, user, account)
         seen = tuple(one for one in outcomes if viewer.sees_account(one.root_account_uuid))
         if not seen:
             raise NotFound(
@@ -83,8 +76,17 @@ class Students:
         assigned = 0 if report is None else membership_of(report.group, topic).count
         return partition_of(f"{account}:{user}".encode(errors="replace"), assigned or self._declared)
 
+    def _of_all_accounts(self, user: str, scope: Scope) -> tuple[StudentOutcome, ...]:
+        """Of the root accounts that the views know rows in."""
+        keys = self._ground.views.keys_of_user(user, scope)
+        if not keys:
+            self._ground.require_views()
+        accounts = sorted({key.root_account_uuid for key in keys})
+        return tuple(one for account in accounts for one in self._of_account(user, account))
+
     def _of_account(self, user: str, account: str) -> tuple[StudentOutcome, ...]:
         partition = self.partition_of(account, user)
+        self._ground.require_rows(partition)
         prefix = f"{account}:{user}:".encode(errors="replace")
         with self._readers.of(partition) as reader:
             found = reader.scan(prefix=prefix, after=prefix, limit=_MOST)
