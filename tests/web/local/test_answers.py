@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 from statistics import fmean, median
 
 import pytest
@@ -402,14 +403,22 @@ def test_the_overview_tells_the_flow_without_kafka(worker):
     )
     texts = " | ".join(one.text for one in answer.notices)
     for part in (
-        "not brought up to date",
-        "Nothing from Canvas for 28 hours",
-        "2 not-json",
-        "1 outcome has results",
-        "mastery scale",
+        "cannot bring these pages up to date: no broker",
+        "Nothing newer than 28 hours has come from Canvas",
+        "2 records could not be understood since 127.0.0.1:6066 started",
+        "1 outcome has results but no scores",
+        "1 root account has a mastery scale, but",
     ):
         assert part in texts
-    assert "MASTERY_ACCOUNT_LEVEL_SCALES" in " ".join(one.hint or "" for one in answer.notices)
+    sent = datetime.fromtimestamp(worker.now - 100_000, UTC)
+    hints = " ".join(one.hint or "" for one in answer.notices)
+    for part in (
+        "MASTERY_ACCOUNT_LEVEL_SCALES",
+        f"The newest event was sent on {sent:%-d %b %Y}, ",
+        "2 not-json",
+        "Save it in Canvas",
+    ):
+        assert part in hints
     flow = {one.event: one for one in answer.events}["learning_outcome_result_created"]
     assert (flow.records, flow.per_second, flow.total) == (200, 100.0, None)
     assert (answer.rows, answer.students) == (len(worker.rows), len({key[:2] for key in worker.rows}))
@@ -422,7 +431,8 @@ def test_the_overview_tells_the_flow_without_kafka(worker):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"phase": Phase.RESTORING, "restore": (1, 3)}, "restores its rows, 25% done"),
+        ({"phase": Phase.RESTORING, "restore": (1, 3)}, "is restoring its rows, 25% done"),
+        ({"phase": Phase.JOINING, "detail": "3 s"}, "is joining the other workers: 3 s"),
         ({"phase": Phase.FAILED, "detail": "no topic"}, "has failed: no topic"),
         ({"checkpoint_running": 9.0}, "checkpoint"),
     ],
