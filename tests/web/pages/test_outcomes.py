@@ -116,7 +116,9 @@ def test_shades_grow_with_the_share():
 
 
 def test_who_sees_no_individual_sees_joined_levels_in_the_list_and_no_links():
-    page = Page(seen_by(Viewer("district", Role.AGGREGATE), "/outcomes").text)
+    text = seen_by(Viewer("district", Role.AGGREGATE), "/outcomes").text
+    assert "groups of ten and more" in text
+    page = Page(text)
     assert not [link for link in page.links() if link.startswith("/mastery?")]
     found = cells(page)
     assert any(" or " in label for label, _ in found)
