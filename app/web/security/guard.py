@@ -42,8 +42,10 @@ Refuse = Callable[[Scope, Problem], Response]
 
 def cluster_identity(settings: Settings) -> ClusterIdentity:
     """Return how workers know each other. Raises UsersFileUnusable or WebTokenUnusable."""
-    # Without a login, the web server listens on loopback alone: `require_login_for` sees to it.
-    return ClusterIdentity(read_cluster_token(settings), open_loopback=not Logins(settings).configured)
+    # Without a login, the web server listens on loopback alone: `require_login_for` sees to it. With
+    # pseudonyms not even this machine's people are to get the ids that workers tell each other.
+    is_open = not Logins(settings).configured and not settings.web_pseudonyms
+    return ClusterIdentity(read_cluster_token(settings), open_loopback=is_open)
 
 
 def guard(app: ASGIApp, settings: Settings, *, refuse: Refuse = refusal) -> "Guard":

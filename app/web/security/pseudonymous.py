@@ -16,8 +16,9 @@ from app.web.models.stream import (
     TopicList,
 )
 from app.web.problems import NotFound
-from app.web.security.pseudonyms import Pseudonyms, Students
-from app.web.security.viewer import Viewer
+from app.web.security.guarded import require
+from app.web.security.pseudonyms import Pseudonyms, Students, nobody_has_it
+from app.web.security.viewer import Role, Viewer
 
 __all__ = ["PseudonymousAnswers"]
 
@@ -55,11 +56,16 @@ class PseudonymousAnswers(Answers):
         """Rows; what is no pseudonym finds nobody."""
         if local:
             return await self._answers.mastery(viewer, query, local=True)
+        # Before anybody is looked for: that is work, and who is found is told by it.
+        require(viewer, Role.VIEWER)
         user, users = query.user, query.users
+        found = await self._pseudonyms.find(
+            [*([] if user is None else [user]), *(users or ())], self._students
+        )
         if user is not None:
-            user = await self._back(user)
+            user = found.get(user) or _nobody()
         if users is not None:
-            users = tuple([await self._back(one) for one in users])
+            users = tuple(found.get(one) or _nobody() for one in users)
         asked = {"user": user, "users": users, "cursor": self._pseudonyms.unseal(query.cursor)}
         page = await self._answers.mastery(viewer, query.model_copy(update=asked))
         return page.model_copy(
@@ -76,9 +82,13 @@ class PseudonymousAnswers(Answers):
         """One student, by pseudonym."""
         if local:
             return await self._answers.student(viewer, user_uuid, account, local=True)
-        answer = await self._answers.student(
-            viewer, await self._pseudonyms.back(user_uuid, self._students), account
-        )
+        require(viewer, Role.VIEWER)
+        uuid = await self._pseudonyms.back(user_uuid, self._students)
+        try:
+            answer = await self._answers.student(viewer, uuid, account)
+        except NotFound:
+            # In the words for a pseudonym that nobody has: it may be of a student whom others see.
+            raise nobody_has_it() from None
         return answer.model_copy(
             update={"user_uuid": self._pseudonyms.of(answer.user_uuid), "user_name": None}
         )
@@ -169,16 +179,6 @@ class PseudonymousAnswers(Answers):
         """Workers."""
         return await self._answers.status(viewer, local=local)
 
-    async def _back(self, pseudonym: str) -> str:
-        """Whose a pseudonym is; else an id that nobody has, so that a list is without rows, and all there.
-
-        None of what was asked for is in it: as a name it could lead to its owner's pseudonym.
-        """
-        try:
-            return await self._pseudonyms.back(pseudonym, self._students)
-        except NotFound:
-            return f"nobody-{token_hex(16)}"
-
     def _row(self, row: MasteryRow) -> MasteryRow:
         return row.model_copy(update={"user_uuid": self._pseudonyms.of(row.user_uuid), "user_name": None})
 
@@ -187,3 +187,11 @@ class PseudonymousAnswers(Answers):
         if not parts.path.startswith(_USERS):
             return href
         return urlunsplit(parts._replace(path=_USERS + self._pseudonyms.of(parts.path.removeprefix(_USERS))))
+
+
+def _nobody() -> str:
+    """An id that nobody has, so that a list is without rows, and all there.
+
+    None of what was asked for is in it: as a name it could lead to its owner's pseudonym.
+    """
+    return f"nobody-{token_hex(16)}"

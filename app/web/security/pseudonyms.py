@@ -1,12 +1,13 @@
 """Names that stand for students: the same for the same student, and telling nothing of them."""
 
+import asyncio
 import hmac
 import os
 import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -15,10 +16,10 @@ from pydantic import SecretStr
 from app.errors import MasteryError
 from app.settings import Settings
 from app.web.models.stream import Change
-from app.web.problems import BadParameter, NotFound
+from app.web.problems import BadParameter, NotFound, TooSlow
 from app.web.security.tokens import read_cluster_token
 
-__all__ = ["KeyUnusable", "Pseudonyms", "Students", "key_of"]
+__all__ = ["KeyUnusable", "Pseudonyms", "Students", "key_of", "nobody_has_it"]
 
 _FORM: Final = re.compile(r"student-[0-9a-f]{12}")
 _KEY_FILE: Final = "pseudonym.key"
@@ -26,6 +27,8 @@ _KEY_BYTES: Final = 32
 _TAG: Final = 16
 _DIGITS: Final = 12
 _MOST: Final = 100_000
+#: Seconds that a look for a student waits for another to end.
+_PATIENCE: Final = 10.0
 
 #: Yields the uuids of all students.
 Students = Callable[[], AsyncIterator[str]]
@@ -85,6 +88,7 @@ class Pseudonyms:
         self._stream_key = hmac.digest(key, b"cursor stream", "sha256")
         self._most = most
         self._shown: OrderedDict[str, str] = OrderedDict()
+        self._looking = asyncio.Lock()
 
     def of(self, user_uuid: str) -> str:
         """Return a student's pseudonym, and remember whose it is."""
@@ -102,22 +106,50 @@ class Pseudonyms:
     async def back(self, pseudonym: str, students: Students) -> str:
         """Return whose it is: one that was shown, or of `students`.
 
-        Raises NotFound; a student's own id is not taken for a pseudonym.
+        Raises NotFound; a student's own id is not taken for a pseudonym. TooSlow: see `find`.
         """
         if not _FORM.fullmatch(pseudonym):
             raise NotFound(
                 "Students have pseudonyms here, such as student-7f3a9c21d04e.",
                 hint="Look for the student on the mastery page.",
             )
-        if (known := self._shown.get(pseudonym)) is not None:
-            return known
-        async for user_uuid in students():
-            if self._name(user_uuid) == pseudonym:
-                return user_uuid
-        raise NotFound(
-            "No student of this pseudonym was found.",
-            hint="Look for the student on the mastery page. Pseudonyms change with the cluster token.",
-        )
+        if user_uuid := (await self.find([pseudonym], students)).get(pseudonym):
+            return user_uuid
+        raise nobody_has_it()
+
+    async def find(self, pseudonyms: Iterable[str], students: Students) -> dict[str, str]:
+        """Return whose they are, without those that nobody has.
+
+        What was not shown lately is looked for among all students: once for all, and by one at a time, as it
+        is much work that anybody can ask for. Raises TooSlow for who waits for that too long.
+        """
+        found, wanted = {}, set()
+        for one in pseudonyms:
+            if (known := self._shown.get(one)) is not None:
+                found[one] = known
+            elif _FORM.fullmatch(one):
+                wanted.add(one)
+        if not wanted:
+            return found
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._looking.acquire()
+        except TimeoutError:
+            raise TooSlow(
+                "Another student is being looked for by pseudonym.",
+                hint="Open the student from a list: that pseudonym is known then.",
+                headers={"Retry-After": "10"},
+            ) from None
+        try:
+            async for user_uuid in students():
+                if (name := self._name(user_uuid)) in wanted:
+                    found[name] = user_uuid
+                    wanted.remove(name)
+                    if not wanted:
+                        break
+        finally:
+            self._looking.release()
+        return found
 
     def seal(self, cursor: str | None) -> str | None:
         """Return a cursor that can be handed out: it holds a student's id, which nobody is to read.
@@ -156,3 +188,11 @@ class Pseudonyms:
             for block in range(-(-len(text) // 32))
         )
         return bytes(one ^ other for one, other in zip(text, stream, strict=False))
+
+
+def nobody_has_it() -> NotFound:
+    """Say that a pseudonym is nobody's, or of nobody that may be seen."""
+    return NotFound(
+        "No student of this pseudonym was found.",
+        hint="Look for the student on the mastery page. Pseudonyms change with the cluster token.",
+    )

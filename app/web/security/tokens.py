@@ -35,10 +35,14 @@ def read_token(settings: Settings) -> SecretStr | None:
 
 
 def read_cluster_token(settings: Settings) -> SecretStr | None:
-    """Return the token by which workers know each other: the web token where no other is set."""
+    """Return the token by which workers know each other: the web token where no other is set.
+
+    With pseudonyms none but one of their own: workers tell each other ids, and pseudonyms are made with it,
+    which whoever logs in with the web token is not to do.
+    """
     if settings.cluster_token_file is not None:
         return token_in(settings.cluster_token_file)
-    return settings.cluster_token or read_token(settings)
+    return settings.cluster_token or (None if settings.web_pseudonyms else read_token(settings))
 
 
 def token_in(file: Path) -> SecretStr:

@@ -5,12 +5,16 @@ import stat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from app.settings import load_settings
 from app.web.models.mastery import MasteryQuery
 from app.web.models.stream import DeadLetterQuery
 from app.web.problems import BadParameter, Forbidden, NotFound, TooSlow
+from app.web.security import pseudonyms as module
 from app.web.security.access import Access, students_of
+from app.web.security.cluster import ClusterIdentity
+from app.web.security.guard import cluster_identity
 from app.web.security.pseudonyms import KeyUnusable, Pseudonyms, key_of
 from app.web.security.viewer import LOCAL, Role, Viewer
 from tests.web.fake_school import COURSES
@@ -104,6 +108,79 @@ def test_nobody_has_this_pseudonym(fake, asked):
     with pytest.raises(NotFound):
         run(shown(fake).student(LOCAL, asked))
     assert run(shown(fake).mastery(LOCAL, MasteryQuery(user=asked))).rows == ()
+
+
+def test_who_may_see_no_students_is_not_told_which_pseudonyms_there_are(fake):
+    answers, aggregate = shown(fake), Viewer("numbers", Role.AGGREGATE)
+    there = run(answers.mastery(LOCAL, MasteryQuery(limit=1))).rows[0].user_uuid
+    for asked in (there, "student-000000000000", "x"):
+        with pytest.raises(Forbidden):
+            run(answers.student(aggregate, asked))
+        with pytest.raises(Forbidden):
+            run(answers.mastery(aggregate, MasteryQuery(user=asked)))
+
+
+def test_a_student_of_others_and_nobody_look_the_same(fake):
+    answers, elsewhere = shown(fake), Viewer("ann", Role.VIEWER, accounts=frozenset({"another"}))
+    there = run(answers.mastery(LOCAL, MasteryQuery(limit=1))).rows[0].user_uuid
+    told = set()
+    for asked in (there, "student-000000000000"):
+        with pytest.raises(NotFound) as problem:
+            run(answers.student(elsewhere, asked))
+        told.add((str(problem.value), problem.value.hint))
+    assert len(told) == 1
+
+
+def test_many_pseudonyms_are_looked_for_at_once():
+    looks = 0
+
+    async def students():
+        nonlocal looks
+        looks += 1
+        await asyncio.sleep(0)
+        for number in range(50):
+            yield f"u{number}"
+
+    async def find(pseudonyms):
+        other = Pseudonyms(b"k" * 32)
+        wanted = [other.of("u3"), other.of("u9"), *(f"student-{number:012x}" for number in range(98))]
+        return await pseudonyms.find(wanted, students)
+
+    found = run(find(Pseudonyms(b"k" * 32)))
+    assert sorted(found.values()) == ["u3", "u9"]
+    assert looks == 1
+
+
+def test_looks_for_students_wait_for_each_other(monkeypatch):
+    at_once = most = 0
+
+    async def students():
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0.01)
+        at_once -= 1
+        for number in range(3):
+            yield f"u{number}"
+
+    async def all_of(pseudonyms):
+        asked = [pseudonyms.find([f"student-{number:012x}"], students) for number in range(5)]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    assert run(all_of(Pseudonyms(b"k" * 32))) == [{}] * 5
+    assert most == 1
+    monkeypatch.setattr(module, "_PATIENCE", 0.0)
+    assert sum(isinstance(one, TooSlow) for one in run(all_of(Pseudonyms(b"k" * 32)))) == 4
+
+
+@pytest.mark.parametrize("settings", [{}, {"web_token": TOKEN}])
+def test_ids_that_workers_tell_each_other_want_a_token_of_their_own(tmp_path, settings):
+    """Who is logged in by the web token, or is on this machine, sees pseudonyms and can make none."""
+    identity = cluster_identity(load_settings(web_pseudonyms=True, state_dir=tmp_path, **settings))
+    assert not identity.usable
+    assert identity.peer_viewer(ClusterIdentity(SecretStr(TOKEN)).peer_headers(LOCAL), "127.0.0.1") is None
+    key_of(load_settings(web_pseudonyms=True, state_dir=tmp_path, **settings))
+    assert (tmp_path / "pseudonym.key").exists()
 
 
 def test_an_id_does_not_lead_to_the_pseudonym(fake):
