@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.web.models.base import LONGEST_CURSOR
 from app.web.models.mastery import MasteryQuery
 
 __all__ = [
@@ -44,7 +45,9 @@ class ListQuery(NoQuery):
     """A part of a list."""
 
     account: str | None = Field(default=None, max_length=_LONGEST, description=_ACCOUNT)
-    cursor: str | None = Field(default=None, max_length=1024, description="`next` or `previous` of a page.")
+    cursor: str | None = Field(
+        default=None, max_length=LONGEST_CURSOR, description="`next` or `previous` of a page."
+    )
     limit: int = Field(default=50, ge=1, le=500, description="Most entries of a page.")
 
 

@@ -1,10 +1,15 @@
 """What all answers have in common: how fresh they are, and who answered."""
 
 from enum import StrEnum
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Answer", "Freshness", "Frozen", "PartitionState", "WorkerAnswer", "WorkerState"]
+__all__ = ["LONGEST_CURSOR", "Answer", "Freshness", "Frozen", "PartitionState", "WorkerAnswer", "WorkerState"]
+
+#: Characters of a cursor: one with a title of 255 characters, of those that JSON escapes by twelve, sealed
+#: for pseudonyms. An address with it is still one that the workers take.
+LONGEST_CURSOR: Final = 6_144
 
 
 class Frozen(BaseModel):

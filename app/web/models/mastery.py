@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.web.models.base import Answer, Frozen
+from app.web.models.base import LONGEST_CURSOR, Answer, Frozen
 
 __all__ = [
     "CourseScoreDetail",
@@ -53,7 +53,9 @@ class MasteryQuery(BaseModel):
     score_to: float | None = Field(default=None, allow_inf_nan=False, description="Course score at most.")
     sort: Sort = Sort.STUDENT
     limit: int = Field(default=50, ge=1, le=500)
-    cursor: str | None = Field(default=None, max_length=1024, description="`next` or `previous` of a page.")
+    cursor: str | None = Field(
+        default=None, max_length=LONGEST_CURSOR, description="`next` or `previous` of a page."
+    )
 
 
 class MasteryRow(Frozen):

@@ -5,6 +5,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
+from app.web.models.base import LONGEST_CURSOR
 from app.web.problems import BadParameter
 
 __all__ = ["GridQuery", "ListQuery", "SearchQuery", "asked"]
@@ -18,7 +19,7 @@ class ListQuery(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     account: str | None = Field(default=None, max_length=255)
-    cursor: str | None = Field(default=None, max_length=1024)
+    cursor: str | None = Field(default=None, max_length=LONGEST_CURSOR)
     limit: int = Field(default=50, ge=1, le=500)
 
 
