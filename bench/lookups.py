@@ -30,11 +30,12 @@ from app.definitions.definitions import FILE_NAME
 from app.definitions.reader import DefinitionReader
 from app.definitions.store import DefinitionStore, OutcomeRow
 from app.mastery import blob
-from app.mastery.definition import Level, OutcomeDefinition
+from app.mastery.definition import OutcomeDefinition
 from app.mastery.resolve import resolve
 from app.mastery.results import Results
 from app.mastery.rollup import roll_up
 from app.mastery.rules import AccountRules
+from app.mastery.scale import Level
 from app.mastery.snapshot import ResultSnapshot, RowKey, Work
 from app.mastery.versions import Version
 from app.partitioner import partition_of
@@ -170,7 +171,9 @@ def _site(folder: Path, students: int) -> tuple[Site, LocalAnswers, _FixedViews]
 def _assembled(settings: Settings, views: Views) -> tuple[Site, LocalAnswers]:
     progress = Progress()
     progress.enter(Phase.RUNNING)
-    places = {(topic, one): 10 for topic in settings.input_topics for one in range(_PARTITIONS)}
+    places: dict[tuple[str, int], int | None] = {
+        (topic, one): 10 for topic in settings.input_topics for one in range(_PARTITIONS)
+    }
     progress.assigned(1, places)
     progress.ends(places)
     topic = settings.result_topics[0]
@@ -224,7 +227,7 @@ async def _get(app: ASGIApp, path: str, query: str = "") -> tuple[int, list[Any]
 _Look = Callable[[str], Awaitable[object]]
 
 
-def _layers(site: Site, local: LocalAnswers, views: Views) -> dict[str, _Look]:
+def _layers(site: Site, local: LocalAnswers, views: Views) -> dict[str, _Look]:  # noqa: C901 - many, and small
     """What is timed, by name: each takes a student."""
     app, guarded = build_application(site), site.guarded_answers()
     assert guarded is not None  # noqa: S101 - it was just given its answers
@@ -248,11 +251,12 @@ def _layers(site: Site, local: LocalAnswers, views: Views) -> dict[str, _Look]:
         return await local.student(LOCAL, user)
 
     async def of_all(user: str) -> object:
+        kept.clear()
         kept[user] = await guarded.student(LOCAL, user)
         return kept[user]
 
-    async def written(user: str) -> object:
-        return answered(request, kept[user])
+    async def written(_: str) -> object:
+        return answered(request, next(iter(kept.values())))
 
     async def whole(user: str) -> object:
         return await _get(app, f"/api/users/{user}")
@@ -306,7 +310,8 @@ async def _measure(layers: dict[str, _Look], students: int) -> None:
         )
 
 
-async def _write_answers(site: Site, file: Path, students: int) -> None:
+async def _answers(site: Site, students: int) -> tuple[str, dict[str, Any]]:
+    """What some look-ups give, by student; before it, a digest of their bodies."""
     app, digest = build_application(site), hashlib.sha256()
     kept = {}
     for student in range(0, students, max(1, students // 300)):
@@ -314,9 +319,7 @@ async def _write_answers(site: Site, file: Path, students: int) -> None:
         status, headers, body = await _get(app, f"/api/users/{user}")
         digest.update(body)
         kept[user] = [status, sorted((k.decode(), v.decode()) for k, v in headers), json.loads(body)]
-    file.write_text(f"{digest.hexdigest()}\n{json.dumps(kept, indent=1)}")
-    size = statistics.mean(len(json.dumps(one[2], separators=(",", ":"))) for one in kept.values())
-    print(f"{len(kept)} answers, {size:,.0f} bytes on average: {digest.hexdigest()}")
+    return digest.hexdigest(), kept
 
 
 def _profile(look: _Look, students: int) -> None:
@@ -340,7 +343,9 @@ def main() -> None:
         site, local, views = _site(Path(folder), options.students)
         layers = _layers(site, local, views)
         if options.answers:
-            asyncio.run(_write_answers(site, options.answers, options.students))
+            digest, kept = asyncio.run(_answers(site, options.students))
+            options.answers.write_text(f"{digest}\n{json.dumps(kept, indent=1)}")
+            print(f"{len(kept)} answers: {digest}")
         elif options.profile:
             asyncio.run(
                 _time(layers["answer of the group, guarded, named"], [_user(one) for one in range(500)])

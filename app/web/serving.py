@@ -1,6 +1,7 @@
 """Serves the site for as long as the worker wants it: what the web process does once it is loaded."""
 
 import contextlib
+import gc
 import logging
 import os
 import socket
@@ -38,6 +39,9 @@ _KEEP_ALIVE: Final = 75
 #: Seconds after which it ends whatever happens.
 _LIMIT: Final = 3.0
 
+#: New objects after which the interpreter looks for garbage among them: an answer is made of some thousands.
+_NEW_OBJECTS: Final = 20_000
+
 log = logging.getLogger(__name__)
 
 
@@ -67,6 +71,10 @@ def _serve(start: WebStart, listener: socket.socket, pipe: Connection) -> int:
     server = _Server(site)
     told = (pipe, reports, site, server)
     threading.Thread(target=_listen_to_worker, args=told, name="worker", daemon=True).start()
+    # All that is loaded stays. To look through it for garbage would hold up answers for as long as ten take.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS)
     server.run(sockets=[listener])
     site.close()
     return 0

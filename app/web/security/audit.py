@@ -23,6 +23,8 @@ _lines = logging.getLogger("mastery.audit")
 _MOST: Final = 10_000
 _BATCH: Final = 500
 _STOP_SECONDS: Final = 2.0
+#: Seconds between two batches: to wake for each line would cost whoever looks more than the line itself.
+_PAUSE: Final = 0.1
 
 
 class AuditFileUnusable(MasteryError):
@@ -116,6 +118,8 @@ class Audit:
             self._out([line for line in lines if line is not None])
             if lines[-1] is None:
                 return
+            if len(lines) < _BATCH:
+                time.sleep(_PAUSE)
 
     def _out(self, lines: list[str]) -> None:
         if self._file is not None:
