@@ -171,11 +171,9 @@ def _site(folder: Path, students: int) -> tuple[Site, LocalAnswers, _FixedViews]
 def _assembled(settings: Settings, views: Views) -> tuple[Site, LocalAnswers]:
     progress = Progress()
     progress.enter(Phase.RUNNING)
-    places: dict[tuple[str, int], int | None] = {
-        (topic, one): 10 for topic in settings.input_topics for one in range(_PARTITIONS)
-    }
-    progress.assigned(1, places)
-    progress.ends(places)
+    places = [(topic, one) for topic in settings.input_topics for one in range(_PARTITIONS)]
+    progress.assigned(1, dict.fromkeys(places, 10))
+    progress.ends(dict.fromkeys(places, 10))
     topic = settings.result_topics[0]
     group = Group(_URL, {_URL: {topic: tuple(range(_PARTITIONS))}})
     report = WorkerReport(_NOW, 1, "1.0", progress.snapshot(), group)

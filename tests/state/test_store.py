@@ -79,6 +79,17 @@ def test_a_file_is_what_a_dict_would_be(
             )
 
 
+def test_a_scan_reads_no_further_than_its_prefix(path: Path) -> None:
+    rows = [(f"root:{number:05}:7".encode(), b"v") for number in range(20_000)]
+    with restored(path, rows), StoreReader(path) as reader:
+        ticks = []
+        reader._db.set_progress_handler(lambda: ticks.append(1), 100)
+        assert reader.scan(prefix=b"root:00004:", limit=10_000) == [rows[4]]
+        assert reader.scan(prefix=b"root:0000", after=rows[7][0], limit=10_000) == rows[8:10]
+        assert reader.scan(prefix=b"\xff", limit=10_000) == []
+        assert not ticks  # hundreds of SQLite's steps, where it goes on
+
+
 def test_pages_neither_skip_nor_repeat(path: Path) -> None:
     rows = [(f"root:{number:03}:7".encode(), b"v") for number in range(25)]
     with restored(path, rows[::-1]), StoreReader(path) as reader:
