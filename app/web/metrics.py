@@ -18,9 +18,13 @@ from app.mastery_numbers import MasteryNumbers
 from app.stream.progress import PartitionProgress, Phase, ProgressSnapshot
 from app.web.health import Looks
 from app.web.mastery_metrics import MasteryCollector, mastery_counters
+from app.web.security.viewer import Viewer
 
 __all__ = ["ProgressCollector", "metrics_route"]
 
+
+# Metrics that, less the students of each outcome, tell how many those have that are too few to be shown.
+_OF_ALL = frozenset({"mastery_rows", "mastery_restore_records"})
 
 # Counters of a snapshot, the label of each, and what it counts.
 _COUNTERS = (
@@ -163,4 +167,25 @@ def metrics_route(
 
 async def _metrics(registry: CollectorRegistry, request: Request) -> Response:
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-    return Response(encode(registry), headers={"Content-Type": content_type, "Cache-Control": "no-store"})
+    content = encode(_Without(registry, _OF_ALL) if _is_narrowed(request) else registry)
+    return Response(content, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
+
+
+def _is_narrowed(request: Request) -> bool:
+    """Whether the login does not see all students."""
+    viewer = getattr(request.state, "viewer", None)
+    if not isinstance(viewer, Viewer):
+        return False
+    return not viewer.sees_students or viewer.accounts is not None or viewer.courses is not None
+
+
+class _Without(Collector):
+    """A registry without some of its metrics."""
+
+    def __init__(self, registry: CollectorRegistry, names: frozenset[str]) -> None:
+        self._registry = registry
+        self._names = names
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the rest."""
+        return (family for family in self._registry.collect() if family.name not in self._names)

@@ -5,9 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from starlette.testclient import TestClient
 
 from app import __version__
-from app.stream.progress import Phase
+from app.definitions.lookup import DefinitionCounts
+from app.mastery_numbers import MasteryNumbers
+from app.stream.progress import Phase, Progress
+from app.web.metrics import metrics_route
+from app.web.security.viewer import LOCAL, Role, Viewer
 
 RAW = "canvas.live-events"
 
@@ -125,3 +130,28 @@ def test_every_metric_is_explained(client):
     ]
     assert len(families) >= 14
     assert all(family.documentation for family in families)
+
+
+@pytest.mark.parametrize(
+    ("viewer", "told"),
+    [
+        (Viewer("numbers", Role.AGGREGATE), False),
+        (Viewer("ann", Role.VIEWER, courses=frozenset({"1"})), False),
+        (Viewer("ann", Role.VIEWER), True),
+        (LOCAL, True),
+    ],
+)
+def test_rows_are_counted_for_who_may_see_all_students(viewer, told):
+    """Less the students of each outcome that is shown, they would count those of the others."""
+    progress = Progress()
+    progress.restored(5, 4)
+    numbers = MasteryNumbers(7, DefinitionCounts(1, 0, 0, 1, ()))
+    route = metrics_route(progress, numbers=lambda: numbers)
+
+    async def logged_in(scope, receive, send):
+        await route.app({**scope, "state": {"viewer": viewer}}, receive, send)
+
+    text = TestClient(logged_in).get("/metrics").text
+    assert "mastery_definitions" in text
+    assert ("mastery_rows " in text) is told
+    assert ("mastery_restore_records" in text) is told
