@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from app.definitions.errors import DefinitionUnreadable
 from app.mastery.definition import OutcomeDefinition, ProficiencyDefinition, read_outcome, read_proficiency
+from app.mastery.ids import is_number
 from app.schemas.decoder import AvroDecoder, DecodingError, UnknownSchemaError
 from app.schemas.registry_errors import RegistryUnavailable
 
@@ -81,16 +82,12 @@ def global_ids(learning_outcome_id: str, root_account_id: str | None) -> frozens
     `learning_outcome_id` is as `local_id` returns it, `root_account_id` the event's: global ids are shard *
     10^13 + local id (the rule of `app.mastery.ids`).
     """
-    if root_account_id is None or not (_is_number(learning_outcome_id) and _is_number(root_account_id)):
+    if root_account_id is None or not (is_number(learning_outcome_id) and is_number(root_account_id)):
         return frozenset([learning_outcome_id])
     number, shard = int(learning_outcome_id), int(root_account_id) // _SHARD
     if shard == 0 or not 0 < number < _SHARD:
         return frozenset([learning_outcome_id])
     return frozenset([learning_outcome_id, str(shard * _SHARD + number)])
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()
 
 
 def _outcome(record: Mapping[str, Any]) -> ReadDefinition:

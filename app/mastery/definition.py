@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from math import isfinite
 from re import fullmatch
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -20,6 +20,11 @@ __all__ = [
     "read_proficiency",
     "scales_in_force",
 ]
+
+
+#: Characters of a title or a level's description that count. Canvas has room for 255 in a title; a row holds
+#: both, and must fit into its topic whatever an event says.
+_LONGEST_TEXT: Final = 2_000
 
 
 class OutcomeDefinition(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -76,13 +81,13 @@ def read_outcome(record: Mapping[str, Any]) -> OutcomeDefinition:
         root_account_uuid=metadata["root_account_uuid"] or "-",
         learning_outcome_id=local_id(body["learning_outcome_id"], metadata["root_account_id"]),
         is_global=not (body["context_id"] or body["context_type"] or body["context_uuid"]),
-        title=body["title"],
+        title=body["title"][:_LONGEST_TEXT],
         method=body["calculation_method"] or None,
         n=body["calculation_int"],
         mastery_points=_finite(criterion["mastery_points"]),
         points_possible=_finite(criterion["points_possible"]),
         levels=tuple(
-            Level(rating["points"], rating["description"])
+            Level(rating["points"], _cut(rating["description"]))
             for rating in criterion["ratings"] or ()
             if rating["points"] is not None and isfinite(rating["points"])
         ),
@@ -106,7 +111,7 @@ def read_proficiency(record: Mapping[str, Any]) -> ProficiencyDefinition:
         course_id=context_id if body["context_type"] == "Course" else None,
         levels=tuple(
             ProficiencyLevel(
-                rating["points"], rating["description"], rating["mastery"], _color(rating.get("color"))
+                rating["points"], _cut(rating["description"]), rating["mastery"], _color(rating.get("color"))
             )
             for rating in body["outcome_proficiency_ratings"]
             if rating["workflow_state"] != "deleted" and isfinite(rating["points"])
@@ -135,6 +140,10 @@ def _after(before: ScaleInForce | None, proficiency: ProficiencyDefinition) -> S
     if before is None:
         return ScaleInForce(proficiency if proficiency.active else None, time)
     return ScaleInForce(proficiency if proficiency.active else before.proficiency, max(before.time, time))
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[:_LONGEST_TEXT]
 
 
 def _color(text: str | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-__all__ = ["id_order", "local_id"]
+__all__ = ["id_order", "is_number", "local_id"]
 
 # A global id is its shard's number times this, plus the local id.
 _SHARD: Final = 10**13
@@ -18,7 +18,7 @@ def local_id(value: str, root_account_id: str | None) -> str:
     """
     if len(value) < _SHORTEST_GLOBAL or root_account_id is None:
         return value
-    if not (_is_number(value) and _is_number(root_account_id)):
+    if not (is_number(value) and is_number(root_account_id)):
         return value
     shard, local = divmod(int(value), _SHARD)
     if shard == 0 or local == 0 or shard != int(root_account_id) // _SHARD:
@@ -26,7 +26,8 @@ def local_id(value: str, root_account_id: str | None) -> str:
     return str(local)
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether an id is a number as Canvas has them. `int` refuses those of thousands of digits."""
     return len(text) <= _LONGEST and text.isascii() and text.isdigit()
 
 

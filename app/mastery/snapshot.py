@@ -13,6 +13,10 @@ from app.mastery.versions import Version, milliseconds, read_version
 __all__ = ["RESULT_FIELDS", "Identity", "ResultSnapshot", "RowKey", "Unplaced", "Work", "read_result"]
 
 
+#: Characters of all ids and types of one result together; Canvas's columns have room for 255 in each of ten.
+_LONGEST: Final = 2_550
+
+
 class RowKey(NamedTuple):
     """Whose mastery of what. `str(key)` is the key of the published record."""
 
@@ -98,7 +102,8 @@ class Unplaced(StrEnum):
     """It has neither an id nor names any work, so nothing tells it from another result of the student."""
     UNFIT_ID = "unfit-id"
     """A colon in the id of account, student or outcome: keys of rows would not tell any more whose they are.
-    Canvas's ids are digits, its uuids letters and digits."""
+    Canvas's ids are digits, its uuids letters and digits. Or ids and types that are too long together: rows
+    might not fit into their topics. Canvas has room for 255 characters in each."""
 
 
 RESULT_FIELDS: Final = frozenset(
@@ -155,7 +160,11 @@ def read_result(record: Mapping[str, Any]) -> tuple[RowKey, ResultSnapshot] | Un
         user,
         local_id(body["learning_outcome_id"], root_account_id),
     )
+    course_uuid = body["result_context_uuid"] if course_id else None
     if ":" in key[0] or ":" in key[1] or ":" in key[2]:
+        return Unplaced.UNFIT_ID
+    texts = (*key, result_id or "", course_id or "", course_uuid or "")
+    if len("".join(texts)) + len("".join(msgspec.structs.astuple(work))) > _LONGEST:
         return Unplaced.UNFIT_ID
     return key, ResultSnapshot(
         local_id(result_id, root_account_id) if result_id else None,
@@ -166,7 +175,7 @@ def read_result(record: Mapping[str, Any]) -> tuple[RowKey, ResultSnapshot] | Un
         _number(body["percent"]),
         None if assessed_at is None else milliseconds(assessed_at),
         local_id(course_id, root_account_id) if course_id else None,
-        body["result_context_uuid"] if course_id else None,
+        course_uuid,
         read_version(record),
     )
 

@@ -16,7 +16,7 @@ import fastavro
 
 from app.errors import MasteryError
 from app.schemas.decoder_source import decoder_source
-from app.schemas.pieces import EPOCH
+from app.schemas.pieces import EPOCH, FIRST_TIME, LAST_TIME
 from app.schemas.shape import UnsupportedSchemaError, read_record
 
 __all__ = [
@@ -126,6 +126,7 @@ def compile_decoder(
         "half_milliseconds": _half_milliseconds_function(),
         "long": _long,
         "malformed": _malformed,
+        "milliseconds": _milliseconds,
         "size": _size,
         "timestamp": _timestamp_function(),
     }
@@ -156,7 +157,7 @@ def _malformed() -> MalformedRecordError:
 
 
 def _long(data: bytes, at: int) -> tuple[int, int]:
-    """A long, and where the next value begins."""
+    """A long, and where the next value begins. Of more than 64 bits it is none."""
     number = shift = 0
     while (byte := data[at]) > 0x7F:
         number |= (byte & 0x7F) << shift
@@ -165,12 +166,22 @@ def _long(data: bytes, at: int) -> tuple[int, int]:
         if shift > 63:
             raise ValueError
     number |= byte << shift
+    if number >> 64:
+        raise ValueError
     return (number >> 1) ^ -(number & 1), at + 1
 
 
 def _size(data: bytes, at: int) -> tuple[int, int]:
     number, at = _long(data, at)
     if number < 0:
+        raise ValueError
+    return number, at
+
+
+def _milliseconds(data: bytes, at: int) -> tuple[int, int]:
+    """A timestamp of the years that a datetime knows, which is what encoders of this project write."""
+    number, at = _long(data, at)
+    if not FIRST_TIME <= number <= LAST_TIME:
         raise ValueError
     return number, at
 

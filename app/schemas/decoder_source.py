@@ -111,7 +111,7 @@ class _Writer:
                     f"    {name} >>= 1",
                     "    at += 6",
                     "else:",
-                    f"    {name}, at = long(data, at)",
+                    f"    {name}, at = milliseconds(data, at)",
                 ]
             case Kind.TIMESTAMP:
                 lines = [f"{name}, at = timestamp(data, at)"]

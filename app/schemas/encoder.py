@@ -13,14 +13,12 @@ from datetime import datetime
 from typing import Any
 
 from app.errors import MasteryError
-from app.schemas.pieces import EPOCH, encoder_names, long
+from app.schemas.pieces import EPOCH, FIRST_TIME, LAST_TIME, encoder_names, long
 from app.schemas.shape import Kind, Record, UnsupportedSchemaError, ValueType, read_record
 
 __all__ = ["Encoder", "TimestampRangeError", "compile_encoder", "is_plain_ascii"]
 
 _FRAMING = struct.Struct(">bI")
-# The first and last millisecond that datetime, and with it every Python consumer, knows.
-_FIRST, _LAST = -62_135_596_800_000, 253_402_300_799_999
 
 
 class TimestampRangeError(MasteryError):
@@ -82,7 +80,7 @@ def _timestamp(value: datetime, path: str) -> str:
     """Any timestamp; what is less than a millisecond is cut off, towards the past."""
     since = value - EPOCH
     milliseconds = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
-    if not _FIRST <= milliseconds <= _LAST:
+    if not FIRST_TIME <= milliseconds <= LAST_TIME:
         raise TimestampRangeError(path)
     return long(milliseconds)
 

@@ -9,9 +9,12 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-__all__ = ["EPOCH", "encoder_names", "long"]
+__all__ = ["EPOCH", "FIRST_TIME", "LAST_TIME", "encoder_names", "long"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+#: The first and last millisecond that datetime, and with it every Python consumer, knows.
+FIRST_TIME, LAST_TIME = -62_135_596_800_000, 253_402_300_799_999
 
 _NULL, _SOME = "\0", "\2"  # which branch of the union ["null", T] follows
 _DOUBLE = struct.Struct("<d").pack

@@ -156,9 +156,9 @@ _BASES = st.sampled_from([*SAMPLES, *SAMPLES, IGNORED]) | st.sampled_from(EVENT_
 
 
 @st.composite
-def hostile_events(draw: st.DrawFn) -> bytes:
+def hostile_events(draw: st.DrawFn, bases: st.SearchStrategy[bytes] = _BASES) -> bytes:
     """An event whose JSON was changed in some places; often it is still JSON, and sometimes an event."""
-    event = _pairs(draw(_BASES))
+    event = _pairs(draw(bases))
     for _ in range(draw(st.integers(0, 4))):
         container = draw(st.sampled_from(_containers(event)))
         _change(draw, container)

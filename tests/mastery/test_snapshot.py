@@ -148,7 +148,8 @@ def test_works_without_an_artifact_are_told_apart_by_the_asset():
         result(user_uuid="b:c"),
         result(learning_outcome_id="7:8"),
         result(user_uuid=":"),
+        result(user_uuid="u" * 2_600),
     ],
 )
-def test_ids_that_keys_would_confuse_are_in_no_row(event):
+def test_ids_that_keys_would_confuse_or_topics_not_take_are_in_no_row(event):
     assert read_result(event) is Unplaced.UNFIT_ID

@@ -20,6 +20,7 @@ from app.schemas.decoder import (
     compile_decoder,
 )
 from app.schemas.encoder import compile_encoder
+from app.schemas.pieces import long
 from app.schemas.shape import UnsupportedSchemaError
 from tests.support.events import CONTRACT, EVENT_NAMES, as_dict, records
 
@@ -171,6 +172,33 @@ def test_a_time_of_few_bytes_at_the_end_is_read() -> None:
     for payload in (b"\x00", b"\x01", b"\x80\x01", b"\xff\xff\xff\xff\xff\x7f", b"\xfe\xff\xff\xff\xff\x7f"):
         expected = fastavro.schemaless_reader(io.BytesIO(payload), fastavro.parse_schema(schema), None)
         assert decode(payload) == expected
+
+
+@pytest.mark.parametrize("plain_times", [False, True])
+@pytest.mark.parametrize(
+    ("milliseconds", "known"),
+    [
+        (-62_135_596_800_000, True),
+        (-62_135_596_800_001, False),
+        (253_402_300_799_999, True),
+        (253_402_300_800_000, False),
+        (2**63 - 1, False),
+        (2**68, False),  # more than 64 bits: no long at all
+    ],
+)
+def test_a_time_that_no_datetime_knows_is_none(milliseconds: int, known: bool, plain_times: bool) -> None:
+    schema = {
+        "type": "record",
+        "name": "R",
+        "fields": [{"name": "time", "type": {"type": "long", "logicalType": "timestamp-millis"}}],
+    }
+    decode = compile_decoder(schema, plain_times=plain_times)
+    payload = long(milliseconds).encode("latin-1")
+    if known:
+        assert decode(payload)
+    else:
+        with pytest.raises(MalformedRecordError):
+            decode(payload)
 
 
 def test_framed_records_are_read_with_the_schema_they_name() -> None:
