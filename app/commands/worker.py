@@ -60,8 +60,10 @@ def worker(processes: int) -> None:
 
 
 def _run(settings: Settings) -> None:
+    from app.checks.denied import explained
     from app.main import create_app
     from app.stream.runner import StreamWorker
+    from app.topics import load_catalogue
     from app.worker import Worker
 
     class Runner(StreamWorker):
@@ -84,7 +86,7 @@ def _run(settings: Settings) -> None:
         finally:
             _log_totals(opened.progress.snapshot())
         if app.failure is not None:
-            raise app.failure
+            raise explained(settings, load_catalogue(settings), app.failure)
 
 
 def _run_several(settings: Settings, processes: int) -> int:

@@ -15,6 +15,10 @@ __all__ = ["TRANSACTION_TIMEOUT", "TransactionalProducer"]
 
 log = logging.getLogger(__name__)
 
+# librdkafka prints fatal errors past its log level: the calls that fail say them better.
+_SILENT = logging.getLogger(f"{__name__}.librdkafka")
+_SILENT.setLevel(logging.CRITICAL + 1)
+
 #: Seconds. What a killed worker left open is aborted by the broker after this long, and holds up the next
 #: owner of its partitions (who waits for stable offsets) until then. librdkafka gives up a message after the
 #: same time.
@@ -89,7 +93,8 @@ class TransactionalProducer:
                 "batch.size": min(max_batch_bytes, _MAX_BATCH_BYTES),
                 "queue.buffering.max.messages": 1_000_000,
                 "queue.buffering.max.kbytes": _QUEUE_KBYTES,
-            }
+            },
+            logger=_SILENT,
         )
 
     def init(self) -> None:

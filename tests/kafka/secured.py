@@ -3,7 +3,8 @@
 import datetime as dt
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from confluent_kafka.admin import (
@@ -20,13 +21,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from app.reference.permissions import Role
+from app.reference.permissions import Acl, Role
 from tests.kafka.server import KafkaServer
 from tests.support.ports import stable_port
 from tests.support.waiting import wait_until
 
 __all__ = ["Authority", "SecuredKafka"]
 
+_EVERYTHING = AclBindingFilter(
+    ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
+)
 _JAAS = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 
 
@@ -84,6 +88,7 @@ class SecuredKafka(KafkaServer):
     password = "worker-secret"
 
     def __init__(self, keystore: Path) -> None:
+        self._granted: frozenset[AclBinding] = frozenset()
         super().__init__(
             extra_listeners={"LOGIN": "SASL_PLAINTEXT", "TLS": "SASL_SSL"},
             format_arguments=["--add-scram", f"SCRAM-SHA-512=[name={self.user},password={self.password}]"],
@@ -132,42 +137,59 @@ class SecuredKafka(KafkaServer):
 
     def grant_role(self, role: Role) -> None:
         """Let `user` do what the role lists, and nothing else any more."""
-        self._let(
-            AclBinding(
-                ResourceType[acl.resource.upper().replace("-", "_")],
-                acl.name,
-                ResourcePatternType.PREFIXED if acl.prefixed else ResourcePatternType.LITERAL,
-                f"User:{self.user}",
-                "*",
-                # DescribeConfigs is DESCRIBE_CONFIGS there.
-                AclOperation[re.sub(r"(?<=[a-z])(?=[A-Z])", "_", acl.operation).upper()],
-                AclPermissionType.ALLOW,
-            )
-            for acl in role.acls
+        self._let(map(self._binding, role.acls))
+
+    @contextmanager
+    def without(self, acl: Acl) -> Iterator[None]:
+        """Take one permission of a role away, and nothing else; give it back."""
+        binding = self._binding(acl)
+        self._let(self._granted - {binding})
+        try:
+            yield
+        finally:
+            self._let(self._granted | {binding})
+
+    def _binding(self, acl: Acl) -> AclBinding:
+        return AclBinding(
+            ResourceType[acl.resource.upper().replace("-", "_")],
+            acl.name,
+            ResourcePatternType.PREFIXED if acl.prefixed else ResourcePatternType.LITERAL,
+            f"User:{self.user}",
+            "*",
+            # DescribeConfigs is DESCRIBE_CONFIGS there.
+            AclOperation[re.sub(r"(?<=[a-z])(?=[A-Z])", "_", acl.operation).upper()],
+            AclPermissionType.ALLOW,
         )
 
     def _let(self, bindings: Iterable[AclBinding]) -> None:
         admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-        everything = AclBindingFilter(
-            ResourceType.ANY,
-            None,
-            ResourcePatternType.ANY,
-            None,
-            None,
-            AclOperation.ANY,
-            AclPermissionType.ANY,
-        )
-        bindings = list(bindings)
-        for future in admin.delete_acls([everything]).values():
+        wanted = set(bindings)
+        there = self._there(admin)
+        # What stays is not touched: nothing that runs meanwhile finds it gone.
+        gone = [_filter(binding) for binding in there - wanted]
+        for future in (admin.delete_acls(gone) if gone else {}).values():
             future.result()
-        for future in (admin.create_acls(bindings) if bindings else {}).values():
+        new = list(wanted - there)
+        for future in (admin.create_acls(new) if new else {}).values():
             future.result()
+        self._granted = frozenset(wanted)
         # The controller answers before the broker follows.
-        wait_until(
-            lambda: set(admin.describe_acls(everything).result()) == set(bindings),
-            timeout=10,
-            what="the access control lists to hold",
-        )
+        wait_until(lambda: self._there(admin) == wanted, timeout=10, what="the access control lists to hold")
+
+    def _there(self, admin: AdminClient) -> set[AclBinding]:
+        return set(admin.describe_acls(_EVERYTHING).result())
+
+
+def _filter(binding: AclBinding) -> AclBindingFilter:
+    return AclBindingFilter(
+        binding.restype,
+        binding.name,
+        binding.resource_pattern_type,
+        binding.principal,
+        binding.host,
+        binding.operation,
+        binding.permission_type,
+    )
 
 
 def _usage(*, authority: bool) -> x509.KeyUsage:

@@ -27,10 +27,8 @@ from app.reference.permissions import roles
 from app.schemas.contract import load_contract
 from app.sender import EventSender
 from app.settings import Settings, load_settings
-from app.topics import TopicAdmin, apply, load_catalogue
-from tests.kafka.artifacts import why_not
-from tests.kafka.secured import Authority, SecuredKafka
-from tests.support.brokers import cannot_run
+from app.topics import load_catalogue
+from tests.kafka.secured import Authority
 from tests.support.records import produce
 from tests.support.waiting import wait_until
 from tests.support.worker import WorkerProcess, command_environment
@@ -38,41 +36,16 @@ from tests.support.worker import WorkerProcess, command_environment
 pytestmark = pytest.mark.kafka
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("authority"), "test-authority")
-
-
-@pytest.fixture(scope="module")
-def secured(authority, tmp_path_factory):
-    if (reason := why_not()) is not None:
-        cannot_run(f"no real Kafka: {reason}")
-    with SecuredKafka(authority.issue(tmp_path_factory.mktemp("keystore") / "broker.pem")) as server:
-        yield server
-
-
 @pytest.fixture
-def login(secured, authority, topic_prefix, tmp_path):
-    """Settings of a user with TLS and a login, whose topics are there."""
-    common = {"topic_prefix": topic_prefix, "partitions": 2, "state_dir": tmp_path, "web_port": 0}
-    administrator = load_settings(broker=secured.bootstrap, **common)
-    apply(load_catalogue(administrator), TopicAdmin(administrator))
+def login(secured, user):
+    """Settings of a user with TLS and a login, who may do what a worker does."""
     secured.grant(
-        (ResourceType.TOPIC, topic_prefix, AclOperation.READ),
-        (ResourceType.TOPIC, topic_prefix, AclOperation.WRITE),
-        (ResourceType.GROUP, administrator.group_id, AclOperation.READ),
-        (ResourceType.TRANSACTIONAL_ID, administrator.group_id, AclOperation.WRITE),
+        (ResourceType.TOPIC, user.topic_prefix, AclOperation.READ),
+        (ResourceType.TOPIC, user.topic_prefix, AclOperation.WRITE),
+        (ResourceType.GROUP, user.group_id, AclOperation.READ),
+        (ResourceType.TRANSACTIONAL_ID, user.group_id, AclOperation.WRITE),
     )
-    return load_settings(
-        broker=secured.tls,
-        security_protocol="SASL_SSL",
-        sasl_mechanism="SCRAM-SHA-512",
-        sasl_username=secured.user,
-        sasl_password=secured.password,
-        tls_ca_file=authority.certificate,
-        session_timeout=6.0,
-        **common,
-    )
+    return user
 
 
 def changed(settings: Settings, **values) -> Settings:
