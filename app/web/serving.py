@@ -20,6 +20,7 @@ from app.schemas.known import SchemaCatalogue
 from app.schemas.registry import reload_from
 from app.web.application import build_application
 from app.web.assembly import assemble
+from app.web.connections import TimedConnection
 from app.web.report import KnownSchemas, Reports, Stop, WebStart
 from app.web.site import Site, build_site
 
@@ -87,6 +88,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 build_application(site),
+                http=TimedConnection,
                 loop="asyncio",
                 ws="none",
                 lifespan="off",
