@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final, Protocol
 
@@ -11,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.web.api.asked import EventsQuery
 from app.web.models.stream import Change
-from app.web.problems import NotReady
+from app.web.problems import NotReady, TooManyRequests
 from app.web.security.viewer import Viewer
 
 __all__ = ["Changes", "EventStreams"]
@@ -22,6 +23,10 @@ _KEEPALIVE: Final = 15.0
 _RETRY: Final = 3000
 #: Seconds that a client may take to accept what is sent.
 _SLOWEST: Final = 30.0
+#: Seconds after which a client has to ask again, as who has lost its login is not noticed before.
+_LONGEST: Final = 900.0
+#: Streams of one login at a time.
+_EACH: Final = 25
 
 
 class Changes(Protocol):
@@ -33,28 +38,59 @@ class Changes(Protocol):
 
 
 class EventStreams:
-    """The streams that are open, `most` at a time. For one event loop."""
+    """The streams that are open, `most` at a time, and `each` of one login. For one event loop."""
 
-    def __init__(self, *, most: int = 100, keepalive: float = _KEEPALIVE, slowest: float = _SLOWEST) -> None:
+    def __init__(
+        self,
+        *,
+        most: int = 100,
+        each: int = _EACH,
+        keepalive: float = _KEEPALIVE,
+        slowest: float = _SLOWEST,
+        longest: float = _LONGEST,
+    ) -> None:
         self._most = most
+        self._each = each
         self._keepalive = keepalive
         self._slowest = slowest
-        self.open = 0
+        self._longest = longest
+        self._by_login: Counter[str] = Counter()
 
-    def response(self, changes: AsyncIterator[Change], query: EventsQuery) -> StreamingResponse:
-        """Return the stream, which closes `changes` at its end. Raises NotReady when there are too many."""
+    @property
+    def open(self) -> int:
+        """How many there are."""
+        return self._by_login.total()
+
+    def response(
+        self, changes: AsyncIterator[Change], query: EventsQuery, *, login: str = ""
+    ) -> StreamingResponse:
+        """Return the stream, which closes `changes` at its end; "" is no login, but another worker.
+
+        Raises NotReady when there are too many, TooManyRequests when one login has too many.
+        """
         if self.open >= self._most:
             raise NotReady(f"{self._most} clients follow the changes already", headers={"Retry-After": "30"})
-        self.open += 1
-        return _Stream(self, changes, query)
+        if login and self._by_login[login] >= self._each:
+            raise TooManyRequests(
+                f"This login follows the changes {self._each} times already.", headers={"Retry-After": "30"}
+            )
+        self._by_login[login] += 1
+        return _Stream(self, changes, query, login)
+
+    def ended(self, login: str) -> None:
+        """Hear of the end of a stream."""
+        self._by_login[login] -= 1
+        # Names of all who ever came are not to be kept.
+        self._by_login = +self._by_login
 
     async def text(self, changes: AsyncIterator[Change], query: EventsQuery) -> AsyncIterator[str]:
         """Yield events, and comments while there is none."""
         yield f"retry: {_RETRY}\n\n"
         coming: asyncio.Task[Change | None] | None = None
         number = 0
+        until = time.monotonic() + self._longest
         try:
-            while True:
+            while time.monotonic() < until:
                 coming = coming or asyncio.create_task(_next(changes))
                 await asyncio.wait([coming], timeout=self._keepalive)
                 if not coming.done():
@@ -81,8 +117,11 @@ class EventStreams:
 class _Stream(StreamingResponse):
     """A stream that ends when the client does not take what is sent in time."""
 
-    def __init__(self, streams: EventStreams, changes: AsyncIterator[Change], query: EventsQuery) -> None:
+    def __init__(
+        self, streams: EventStreams, changes: AsyncIterator[Change], query: EventsQuery, login: str
+    ) -> None:
         self._streams = streams
+        self._login = login
         self._changes = changes
         self._text = streams.text(changes, query)
         super().__init__(
@@ -107,7 +146,7 @@ class _Stream(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._streams.open -= 1
+            self._streams.ended(self._login)
             for one in (self._text, self._changes):
                 await _close(one)
 

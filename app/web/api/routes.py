@@ -37,7 +37,7 @@ from app.web.models.stream import (
     TopicList,
 )
 from app.web.problems import BadParameter, Forbidden, NotReady, Unauthorized
-from app.web.security.viewer import Viewer
+from app.web.security.viewer import LOCAL, Viewer
 
 __all__ = ["ApiSource", "api_router", "viewer_of"]
 
@@ -77,7 +77,10 @@ def api_router(source: ApiSource) -> APIRouter:
         if not viewer.sees_students:
             raise Forbidden("changes tell of single students", hint="/api/outcomes has numbers of groups")
         changes = _there(source.changes())
-        return source.streams.response(changes(viewer, local=_is_local(request)), query)
+        local = _is_local(request)
+        # Where nobody logs in, an address stands for who asks.
+        login = "" if local else f"{viewer.name} {viewer.client if viewer == LOCAL else ''}"
+        return source.streams.response(changes(viewer, local=local), query, login=login)
 
     return router
 

@@ -6,6 +6,7 @@ import pytest
 from app.web.api.application import api_app
 from app.web.api.events import EventStreams
 from app.web.models.stream import Change
+from app.web.security.viewer import Role, Viewer
 from tests.web.api.support import LoggedIn
 from tests.web.fakes import FakeAnswers
 
@@ -188,5 +189,41 @@ def test_so_many_clients_and_no_more():
         assert await third.read() == "retry: 3000\n\n"
         await third.leave()
         assert streams.open == 0
+
+    asyncio.run(run())
+
+
+def test_one_login_leaves_streams_for_others():
+    async def run():
+        _, streams, app = served(each=1)
+        first = Reader(app)
+        await first.read()
+        second = Reader(app)
+        assert "already" in await second.read()
+        assert second.status == 429
+        app.viewer = Viewer("ann", Role.VIEWER)
+        other = Reader(app)
+        await other.read()
+        app.local = True
+        workers = [Reader(app) for _ in range(2)]
+        for worker in workers:
+            assert await worker.read() == "retry: 3000\n\n"
+        assert streams.open == 4
+        for reader in (first, other, *workers):
+            await reader.leave()
+        assert streams.open == 0
+
+    asyncio.run(run())
+
+
+def test_a_stream_ends_so_that_the_client_logs_in_again():
+    async def run():
+        source, streams, app = served(longest=0.1, keepalive=0.05)
+        reader = Reader(app)
+        await reader.read()
+        while await reader.read():
+            pass
+        await asyncio.wait_for(reader.task, 5)
+        assert (streams.open, source.closed) == (0, 1)
 
     asyncio.run(run())

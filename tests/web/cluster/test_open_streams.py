@@ -58,7 +58,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 def test_many_open_streams_hold_up_no_question_and_all_end_with_their_clients() -> None:
     async def run() -> None:
-        theirs, ours = EventStreams(most=CLIENTS), EventStreams(most=CLIENTS)
+        theirs, ours = (EventStreams(most=CLIENTS, each=CLIENTS) for _ in range(2))
         peers = Peers(lambda _: {})
         async with serving(site(silence, theirs)) as other:
             group = Membership("http://me:1", {"http://me:1": (0,), other: (1,)})
