@@ -7,6 +7,7 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope
 
 from app.web.problems import Forbidden, Problem
+from app.web.security.cluster import is_loopback
 
 __all__ = ["check_form", "check_origin", "hosts_of", "is_open", "limited"]
 
@@ -92,6 +93,12 @@ def check_origin(scope: Scope, headers: Headers, hosts: frozenset[str]) -> None:
         raise _WrongHost(
             "This server answers on this machine alone, by the name localhost.",
             hint="To serve it under another name, set up a login (docs/web-access.md).",
+        )
+    told = [*headers.getlist("x-forwarded-for"), *headers.getlist("x-real-ip")]
+    if not all(is_loopback(one.strip()) for text in told for one in text.split(",")):
+        raise Forbidden(
+            "This came from another machine through a proxy, and this server answers on this machine alone.",
+            hint="To serve it to others, set up a login (docs/web-access.md).",
         )
     site, mode = headers.get("sec-fetch-site", "none"), headers.get("sec-fetch-mode", "navigate")
     opens_page = mode == "navigate" and not scope["path"].startswith(("/api/", "/registry/", "/metrics"))

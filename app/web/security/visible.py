@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from app.web.models.groups import CourseAnswer, CourseSummary, OutcomeAnswer, OutcomeSummary
 from app.web.models.mastery import CourseScoreDetail, MasteryRow, StudentOutcome
@@ -151,18 +150,14 @@ def visible_overview(viewer: Viewer, answer: Overview) -> Overview:
     update: dict[str, Any] = {
         "last_events": tuple(one.model_copy(update={"key": None}) for one in answer.last_events),
         "changes": visible_changes(viewer, answer.changes),
+        # They are those of the student who changed last: the outcome, too, tells of that student.
         "examples": {
-            name: href for name, href in answer.examples.items() if not limited and _may_open(viewer, href)
+            name: href for name, href in answer.examples.items() if not limited and viewer.sees_students
         },
     }
     if limited or not viewer.sees_students:
         update |= {"rows": None, "students": None}
     return answer.model_copy(update=update)
-
-
-def _may_open(viewer: Viewer, href: str) -> bool:
-    path = urlsplit(href).path
-    return viewer.sees_students or not path.startswith(("/users", "/mastery", "/courses"))
 
 
 def visible_letter(viewer: Viewer, answer: DeadLetterAnswer) -> DeadLetterAnswer:

@@ -105,6 +105,21 @@ def test_two_hosts_are_refused():
     assert ask(guarded(), headers=[("Host", "localhost"), ("Host", "evil.example")]).status_code == 421
 
 
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ({"X-Forwarded-For": "203.0.113.9"}, 403),
+        ({"X-Forwarded-For": "127.0.0.1, 203.0.113.9"}, 403),
+        ({"X-Real-IP": "2001:db8::1"}, 403),
+        ({"X-Forwarded-For": "unknown"}, 403),
+        ({"X-Forwarded-For": "::1, 127.0.0.1"}, 200),
+    ],
+)
+def test_a_proxy_lets_nobody_in_where_nobody_logs_in(told, status):
+    assert ask(guarded(), headers={"Host": "localhost", **told}).status_code == status
+    assert ask(guarded(web_token=TOKEN), headers={**told, **bearer(TOKEN)}).status_code == 200
+
+
 def test_the_advertised_name_is_the_sites_own():
     app = guarded(web_advertised_url="http://worker-1.school.example:6066")
     assert ask(app, headers={"Host": "worker-1.school.example:6066"}).status_code == 200

@@ -189,6 +189,11 @@ def test_what_is_not_theirs_is_refused_before_it_is_looked_for(fake, answers, vi
     assert fake.asked == []
 
 
+def test_numbers_of_groups_lead_to_nothing_of_who_changed_last(answers):
+    assert run(answers.overview(LOCAL)).examples
+    assert run(answers.overview(Viewer("numbers", Role.AGGREGATE))).examples == {}
+
+
 def test_nothing_of_another_root_account(fake, answers):
     several = replace(TEACHER, accounts=frozenset({"another-account", "a third"}))
     assert run(answers.mastery(several, MasteryQuery())).rows == ()
