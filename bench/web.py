@@ -1,14 +1,13 @@
 """Whether look-ups in the web view slow the stream, and how long they take meanwhile.
 
 A real Kafka, one worker, a million rows in its state: they are written to the changelog, from which the
-worker restores them. Then results of these students wait in the raw topic, and while the worker takes them
-in, 200 look-ups a second are on for some seconds and off for some seconds, in turns: off, on, on, off. What
-comes out of the fan-out in a window is counted by the offsets of its topic. Of the look-ups 95 % are of a
-student (by uuid, any of them), the others are pages of lists. The web server is a process of its own, whose
-processor time is told apart.
+worker restores them. Then it takes in results of these students, so many at a time, while 200 look-ups a
+second come, or none, in turns: off, on, on, off. A turn lasts from the first result sent until all are
+committed, in the fan-out and as rows. Of the look-ups 95 % are of a student (by uuid, any of them), the
+others are pages of lists. The web server is a process of its own, whose processor time is told apart.
 
     python -m bench.web                                   some ten minutes
-    python -m bench.web --rows 50000 --events 100000 --pairs 2
+    python -m bench.web --rows 50000 --events 20000 --pairs 2
 """
 
 import argparse
@@ -42,6 +41,7 @@ _EACH = 10
 _PRIME = 7_368_787
 _SETTLE = 1.5
 _READY_WITHIN = 900.0
+_STALLED_AFTER = 300.0
 _LISTS = (
     "/api/mastery",
     "/api/mastery?sort=-score",
@@ -52,21 +52,22 @@ _LISTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """Some seconds with look-ups or without."""
+class Turn:
+    """A number of results taken in, with look-ups meanwhile or without."""
 
     asking: bool
     per_second: float
-    """Records that came out of the fan-out."""
+    """Results, from the raw topic to the commit of their rows."""
     worker_cpu: float
-    """Of the worker's own process: processor seconds a second."""
+    """Processor seconds of the worker's own process for 100,000 results."""
     web_cpu: float
-    """Of its web server, which is another process."""
+    """Processor seconds of its web server, which is another process, a second."""
+    seconds: float
 
 
-def _results(count: int, rows: int) -> Iterator[bytes]:
+def _results(first: int, count: int, rows: int) -> Iterator[bytes]:
     """A new result for rows that there are, in no order."""
-    for number in range(count):
+    for number in range(first, first + count):
         student, outcome = divmod(number * _PRIME % rows, _EACH)
         event = json.loads(result_event(number))
         event["body"] |= {
@@ -109,47 +110,55 @@ def _wait_until_whole(worker: ChildProcess, port: int, rows: int) -> None:
             return
 
 
-def _windows(stage: Stage, worker: ChildProcess, load: Load, pairs: int, seconds: float) -> list[Window]:
-    """Windows without and with look-ups, in turns, for as long as there is a backlog."""
-    cluster, partitions = stage.cluster, stage.partitions
-    whole = ProcessTree(worker.pid)
-
-    def out() -> int:
-        # Not what is committed: that goes in leaps.
-        return sum(cluster.ends(stage.typed_topic, partitions, committed=False))
-
-    def left() -> int:
-        ends = cluster.ends(stage.raw_topic, partitions)
-        done = cluster.committed(_OURS.group(stage), stage.raw_topic, partitions)
-        return sum(ends) - sum(one or 0 for one in done)
-
-    found: list[Window] = []
-    for pair in range(pairs):
-        both = []
+def _turns(stage: Stage, worker: ChildProcess, load: Load, arguments: argparse.Namespace) -> list[Turn]:
+    """Results without and with look-ups, in turns."""
+    events: int = arguments.events
+    found: list[Turn] = []
+    for pair in range(arguments.pairs):
+        both: list[Turn] = []
         for asking in ((False, True), (True, False))[pair % 2]:
+            fed = (2 * pair + len(both)) * events
+            results = list(_results(fed, events, arguments.rows))
             load.switch(on=asking)
             time.sleep(_SETTLE)
-            began, first = time.monotonic(), out()
-            cpu, own = whole.cpu_seconds(), _own_cpu(worker.pid)
-            time.sleep(seconds)
-            last, took = out(), time.monotonic() - began
-            worker_cpu = _own_cpu(worker.pid) - own
-            web_cpu = whole.cpu_seconds() - cpu - worker_cpu
-            both.append(Window(asking, (last - first) / took, worker_cpu / took, web_cpu / took))
-        load.switch(on=False)
-        if left() < both[-1].per_second * 3:
-            print("the backlog is at its end")
-            break
+            both.append(_turn(stage, worker, results, asking=asking))
+            load.switch(on=False)
         found += both
         off, on = sorted(both, key=lambda one: one.asking)
         print(
-            f"pair {pair + 1}: {off.per_second:8,.0f} records/s without, {on.per_second:8,.0f} with"
-            f" ({on.per_second / off.per_second - 1:+.1%});"
-            f" CPU of the worker {off.worker_cpu:.2f} and {on.worker_cpu:.2f},"
-            f" of its web server {off.web_cpu:.2f} and {on.web_cpu:.2f}",
+            f"pair {pair + 1}: {off.per_second:8,.0f} results/s without, {on.per_second:8,.0f} with"
+            f" ({on.per_second / off.per_second - 1:+.1%}); CPU of the worker for 100,000:"
+            f" {off.worker_cpu:.2f} s and {on.worker_cpu:.2f} s ({on.worker_cpu / off.worker_cpu - 1:+.1%});"
+            f" of its web server a second: {off.web_cpu:.2f} s and {on.web_cpu:.2f} s",
             flush=True,
         )
     return found
+
+
+def _turn(stage: Stage, worker: ChildProcess, results: list[bytes], *, asking: bool) -> Turn:
+    whole = ProcessTree(worker.pid)
+    began, cpu, own = time.monotonic(), whole.cpu_seconds(), _own_cpu(worker.pid)
+    feed(stage.cluster.bootstrap, stage.raw_topic, stage.partitions, results)
+    while _left(stage):
+        if not worker.running or time.monotonic() > began + _STALLED_AFTER:
+            raise RuntimeError(f"the worker does not come to the end\n{worker.tail()}")
+        time.sleep(0.1)
+    took = time.monotonic() - began
+    worker_cpu = _own_cpu(worker.pid) - own
+    web_cpu = whole.cpu_seconds() - cpu - worker_cpu
+    return Turn(
+        asking, len(results) / took, worker_cpu * 100_000 / len(results), web_cpu / took, took + _SETTLE
+    )
+
+
+def _left(stage: Stage) -> int:
+    """Offsets that the worker has still to commit."""
+    cluster, partitions = stage.cluster, stage.partitions
+    return sum(
+        sum(cluster.ends(topic, partitions))
+        - sum(one or 0 for one in cluster.committed(_OURS.group(stage), topic, partitions))
+        for topic in (stage.raw_topic, *stage.result_topics)
+    )
 
 
 def _own_cpu(pid: int) -> float:
@@ -158,18 +167,18 @@ def _own_cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / 100
 
 
-def _tell(windows: list[Window], answers: list[Answered], rate: float, seconds: float) -> None:
+def _tell(turns: list[Turn], answers: list[Answered], rate: float) -> None:
     pairs = [
-        sorted(windows[number : number + 2], key=lambda one: one.asking)
-        for number in range(0, len(windows), 2)
+        sorted(turns[first : first + 2], key=lambda one: one.asking) for first in range(0, len(turns), 2)
     ]
-    ratios = [on.per_second / off.per_second for off, on in pairs]
-    rates = [statistics.median(pair[asking].per_second for pair in pairs) for asking in (False, True)]
-    print(
-        f"fan-out: {rates[0]:,.0f} records/s without look-ups, {rates[1]:,.0f} with (medians);"
-        f" ratio of {len(pairs)} pairs: median {statistics.median(ratios):.3f},"
-        f" mean {statistics.mean(ratios):.3f}, {min(ratios):.3f} to {max(ratios):.3f}"
-    )
+    for name, ratios in (
+        ("throughput", [on.per_second / off.per_second for off, on in pairs]),
+        ("CPU of the worker", [on.worker_cpu / off.worker_cpu for off, on in pairs]),
+    ):
+        print(
+            f"{name}, with look-ups to without, {len(pairs)} pairs: median {statistics.median(ratios):.3f},"
+            f" {min(ratios):.3f} to {max(ratios):.3f}"
+        )
     for name, student in (("look-ups of a student", True), ("pages of lists", False)):
         good = sorted(one.seconds * 1000 for one in answers if one.student is student and one.status == 200)
         bad = [one.status for one in answers if one.student is student and one.status != 200]
@@ -183,7 +192,7 @@ def _tell(windows: list[Window], answers: list[Answered], rate: float, seconds: 
             f" p99 {good[int(len(good) * 0.99)]:.1f} ms, longest {good[-1]:.0f} ms;"
             f" {size / 1000:.1f} kB each"
         )
-    asked = (seconds + _SETTLE) * len(pairs)
+    asked = sum(one.seconds for one in turns if one.asking)
     print(f"{len(answers) / asked:.0f} look-ups a second of {rate:.0f} wanted")
 
 
@@ -200,17 +209,9 @@ def _measure(stage: Stage, arguments: argparse.Namespace) -> None:
         students = [student_uuid(number) for number in range(arguments.rows // _EACH)]
         lists = [f"{one}{'&' if '?' in one else '?'}account={ACCOUNT}" for one in _LISTS[:-1]] + [_LISTS[-1]]
         with Load(port, arguments.rate, students, lists) as load:
-            feed(
-                stage.cluster.bootstrap,
-                stage.raw_topic,
-                stage.partitions,
-                _results(arguments.events, arguments.rows),
-            )
-            print(f"{arguments.events:,} results fed after {time.monotonic() - began:.0f} s", flush=True)
-            windows = _windows(stage, worker, load, arguments.pairs, arguments.seconds)
+            turns = _turns(stage, worker, load, arguments)
             answers = load.answers()
-        if windows:
-            _tell(windows, answers, arguments.rate, arguments.seconds)
+        _tell(turns, answers, arguments.rate)
         memory = ProcessTree(worker.pid).memory_mb("VmRSS")
         print(f"worker and web server: {memory:,.0f} MB resident")
     finally:
@@ -224,10 +225,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     number: dict[str, Any] = {"type": int, "help": "(default: %(default)s)"}
     parser.add_argument("--rows", default=1_000_000, **number)
-    parser.add_argument("--events", default=1_500_000, **number)
+    parser.add_argument("--events", default=100_000, metavar="in a turn", **number)
     parser.add_argument("--partitions", default=12, **number)
-    parser.add_argument("--pairs", default=8, **number)
-    parser.add_argument("--seconds", default=8.0, type=float, help="of a window (default: %(default)s)")
+    parser.add_argument("--pairs", default=6, **number)
     parser.add_argument("--rate", default=200.0, type=float, help="look-ups a second (default: %(default)s)")
     parser.add_argument("--bootstrap", metavar="HOST:PORT", help="a running Kafka; by default one is started")
     arguments = parser.parse_args(argv)
