@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, expect
 from app.web.security.cluster import ClusterIdentity
 from app.web.security.viewer import LOCAL
 from tests.browser.chromium import watched
+from tests.browser.results import result
 from tests.browser.running import RunningSite, running_site
 from tests.support.waiting import wait_until
 
@@ -120,6 +121,26 @@ def test_one_that_stops_is_named_and_nothing_is_made_up(pair: RunningSite, brows
     whole_again(pair, before, everything, workers=2)
     assert stays.running
     assert own_lines(pair, 0) + own_lines(pair, 1) == everything
+
+
+def test_an_open_overview_outlives_a_restart_of_its_worker(pair: RunningSite, browser: Browser) -> None:
+    row = next(row for row in pair.rows() if row["course_id"] is not None and row["score"] is not None)
+    with watched(browser, pair.url) as seen:
+        with seen.page.expect_request("**/api/events"):
+            seen.go("/")
+        seen.expected = {503}
+        seen.page.evaluate("window.stillTheSamePage = true")
+        with seen.page.expect_response(
+            lambda one: one.url.endswith("/api/events") and one.ok, timeout=60_000
+        ):
+            pair.workers[0].terminate()
+            pair.workers[0].wait()
+            pair.workers[0].start()
+        pair.wait_idle()
+        pair.send(result(row, 4.0))
+        first = seen.page.locator("#changes tr").first
+        expect(first.locator("[data-student]")).to_have_text(row["user_uuid"], timeout=20_000)
+        assert seen.page.evaluate("window.stillTheSamePage")
 
 
 def whole_again(
