@@ -1,6 +1,7 @@
 """`GuardedAnswers`: no answer, whoever made it, tells a login more than it may see."""
 
 from app.web.answers import Answers
+from app.web.models.base import Answer
 from app.web.models.groups import CourseAnswer, CourseList, OutcomeAnswer, OutcomeList
 from app.web.models.mastery import MasteryPage, MasteryQuery, StudentAnswer
 from app.web.models.stream import (
@@ -12,7 +13,7 @@ from app.web.models.stream import (
     TopicAnswer,
     TopicList,
 )
-from app.web.problems import BadParameter, Forbidden, NotFound
+from app.web.problems import BadParameter, Forbidden, NotFound, NotReady
 from app.web.security.small import (
     hide_small_of_column,
     hide_small_of_course,
@@ -110,6 +111,7 @@ class GuardedAnswers(Answers):
         answer = await self._answers.outcomes(viewer, text, account, cursor, limit, local=local)
         if local:
             return answer
+        _require_whole(viewer, answer)
         seen = visible_summaries(viewer, answer.outcomes)
         if not viewer.sees_students:
             seen = tuple(hide_small_of_summary(one) for one in seen)
@@ -128,6 +130,7 @@ class GuardedAnswers(Answers):
             raise NotFound("No outcome of this id is known.")
         if local:
             return answer.model_copy(update={"near_mastery": visible_rows(viewer, answer.near_mastery)})
+        _require_whole(viewer, answer)
         answer = visible_outcome(viewer, answer)
         return answer if viewer.sees_students else hide_small_of_outcome(answer)
 
@@ -146,6 +149,7 @@ class GuardedAnswers(Answers):
         answer = await self._answers.courses(viewer, account, cursor, limit, local=local)
         seen = visible_course_summaries(viewer, answer.courses)
         if not (viewer.sees_students or local):
+            _require_whole(viewer, answer)
             seen = tuple(hide_small_of_course(one) for one in seen)
         return answer.model_copy(update={"courses": seen})
 
@@ -172,6 +176,7 @@ class GuardedAnswers(Answers):
         answer = visible_course(viewer, answer)
         if viewer.sees_students or local:
             return answer
+        _require_whole(viewer, answer)
         return answer.model_copy(
             update={
                 "course": hide_small_of_course(answer.course),
@@ -208,7 +213,8 @@ class GuardedAnswers(Answers):
             return answer
         workers = answer.workers
         if not viewer.sees_students or viewer.accounts is not None or viewer.courses is not None:
-            workers = tuple(one.model_copy(update={"rows": None}) for one in workers)
+            hidden = {"rows": None, "restore_read": None, "restore_left": None}
+            workers = tuple(one.model_copy(update=hidden) for one in workers)
         return answer.model_copy(update={"settings": (), "workers": workers})
 
 
@@ -239,6 +245,16 @@ def _require_courses(viewer: Viewer) -> None:
             f"The login {viewer.name} is for numbers over all courses; beside those of single courses they "
             "would tell of small groups.",
             hint="A login with the role aggregate and listed courses sees these, and no numbers over all.",
+        )
+
+
+def _require_whole(viewer: Viewer, answer: Answer) -> None:
+    """Who sees no individual gets numbers of all workers or none: the rest is one worker's few students."""
+    if not viewer.sees_students and not answer.freshness.complete:
+        raise NotReady(
+            "A worker's part of the numbers is missing now, and this login is shown whole numbers only.",
+            hint="Ask again in a moment; /status tells which worker it is.",
+            headers={"Retry-After": "2"},
         )
 
 

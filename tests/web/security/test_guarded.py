@@ -3,9 +3,10 @@ from dataclasses import replace
 
 import pytest
 
+from app.web.models.base import WorkerState
 from app.web.models.mastery import MasteryQuery
 from app.web.models.stream import DeadLetterQuery
-from app.web.problems import BadParameter, Forbidden, NotFound
+from app.web.problems import BadParameter, Forbidden, NotFound, NotReady
 from app.web.security.guarded import GuardedAnswers, require
 from app.web.security.viewer import FEWEST, LOCAL, Role, Viewer
 from tests.web.fake_school import ACCOUNT, COURSES
@@ -257,3 +258,30 @@ def test_settings_are_for_admins(answers):
     assert run(answers.status(ADMIN)).settings
     assert run(answers.status(TEACHER)).settings == ()
     assert run(answers.status(TEACHER)).workers
+
+
+def test_numbers_without_a_workers_part_are_not_for_who_sees_groups():
+    """The rest, which is the difference to the whole, may be a few students."""
+    partial = FakeAnswers(count=60, states=(WorkerState.ANSWERED, WorkerState.SILENT))
+    guarded = GuardedAnswers(partial)
+    outcome = next(iter(partial.school.outcomes))
+    for ask in (
+        guarded.outcomes,
+        lambda viewer, **options: guarded.outcome(viewer, outcome, **options),
+    ):
+        assert not run(ask(TEACHER)).freshness.complete
+        with pytest.raises(NotReady) as caught:
+            run(ask(GROUPS))
+        assert caught.value.headers["Retry-After"]
+        # A worker's part is added up by another one, which looks at the whole.
+        assert run(ask(GROUPS, local=True))
+    for ask in (guarded.courses, lambda viewer: guarded.course(viewer, COURSE)):
+        assert not run(ask(ONE_COURSE)).freshness.complete
+        with pytest.raises(NotReady):
+            run(ask(GROUPS_OF_COURSE))
+
+
+def test_how_many_rows_are_restored_is_for_who_sees_them_all(fake, answers):
+    for viewer in (GROUPS, ONE_COURSE, OTHER_ACCOUNT):
+        for worker in run(answers.status(viewer)).workers:
+            assert (worker.rows, worker.restore_read, worker.restore_left) == (None, None, None)

@@ -59,12 +59,23 @@
   };
 
   // Changes as they come. The server may drop a slow reader; EventSource comes back by itself.
+  // A page that nobody looks at lets go: a browser has six connections to a host, for all its tabs.
   const listen = (onChange) => {
-    const source = new EventSource("/api/events");
-    source.addEventListener("change", (message) => {
-      try { onChange(JSON.parse(message.data)); } catch { /* not a change that this page knows */ }
-    });
-    addEventListener("pagehide", () => source.close());
+    let source = null;
+    const follow = () => {
+      if (document.hidden) {
+        source?.close();
+        source = null;
+      } else if (!source) {
+        source = new EventSource("/api/events");
+        source.addEventListener("change", (message) => {
+          try { onChange(JSON.parse(message.data)); } catch { /* not a change that this page knows */ }
+        });
+      }
+    };
+    follow();
+    document.addEventListener("visibilitychange", follow);
+    addEventListener("pagehide", () => source?.close());
   };
 
   const number = (value) => String(Math.round(value * 100) / 100);
