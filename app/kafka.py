@@ -73,7 +73,7 @@ class BrokerErrors:
     def __call__(self, error: KafkaError) -> None:
         """Take an error from librdkafka. One that explains is not pushed out by the silence that follows."""
         log.debug("kafka client: %s", error)
-        if self.last is None or error.code() not in _UNREACHABLE or self.last.code() in _UNREACHABLE:
+        if self.last is None or _explains(error) or not _explains(self.last):
             self.last = error
 
     def forget(self) -> None:
@@ -120,7 +120,7 @@ def broker_failure(
             f"the broker at {where} refused the login of user {settings.sasl_username!r}{tried}",
             hint="check MASTERY_SASL_USERNAME, MASTERY_SASL_PASSWORD and MASTERY_SASL_MECHANISM",
         )
-    if cause.code() == KafkaError._SSL:  # noqa: SLF001
+    if cause.code() == KafkaError._SSL or _certificate_alert(cause):  # noqa: SLF001
         return CertificateRefused(
             f"no TLS connection to the broker at {where}: {_tls_reason(cause)}{tried}",
             hint="check MASTERY_TLS_CA_FILE (who signed the broker's) and MASTERY_TLS_CERTIFICATE_FILE",
@@ -137,11 +137,26 @@ def broker_failure(
     return BrokerFailure(f"the broker at {where} failed: {cause.str()}{tried}")
 
 
+def _explains(error: KafkaError) -> bool:
+    return error.code() not in _UNREACHABLE or _certificate_alert(error)
+
+
+def _certificate_alert(error: KafkaError) -> bool:
+    """Whether the broker hung up over our certificate: with TLS 1.3, once the connection was already made."""
+    text = str(error.str())
+    return " alert " in text and ("certificate" in text or "unknown ca" in text)
+
+
 def _tls_reason(error: KafkaError) -> str:
     """Take the reason out of librdkafka's text: the broker's address stands before it, its state behind."""
     text = str(error.str())
+    if _certificate_alert(error):
+        return "it asks for a client certificate, or does not trust the one it gets"
     if "certificate verify failed" in text:
-        return "its certificate is not signed by an authority trusted here"
+        # librdkafka does not tell which.
+        return (
+            "its certificate is not signed by an authority trusted here, is for another name, or has expired"
+        )
     return text.split(": ", 2)[-1].partition(" (after ")[0]
 
 

@@ -6,13 +6,29 @@ from difflib import get_close_matches
 from types import TracebackType
 from typing import Self, cast
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicCollection,
+    TopicPartition,
+)
 
 from app.errors import MasteryError
-from app.kafka import BrokerErrors, admin_client, broker_failure, consumer_config
+from app.kafka import AccessDenied, BrokerErrors, admin_client, broker_failure, consumer_config
 from app.settings import Settings
 
-__all__ = ["REQUEST_TIMEOUT", "Record", "TopicMissing", "TopicReader", "find_topic", "topic_partitions"]
+__all__ = [
+    "REQUEST_TIMEOUT",
+    "Record",
+    "TopicMissing",
+    "TopicReader",
+    "find_topic",
+    "topic_missing",
+    "topic_partitions",
+]
 
 # Seconds. A broker that is there answers in milliseconds; nobody should wait long to hear that there is none.
 REQUEST_TIMEOUT = 10.0
@@ -50,14 +66,38 @@ def topic_partitions(settings: Settings) -> dict[str, list[int]]:
 
 def find_topic(settings: Settings, name: str, topics: Collection[str]) -> str:
     """Return the topic that a person means by `name`: with or without the prefix. Raises TopicMissing."""
-    for candidate in (name, f"{settings.topic_prefix}{name}"):
+    prefix = settings.topic_prefix
+    for candidate in (name, f"{prefix}{name}"):
         if candidate in topics:
             return candidate
-    prefix = settings.topic_prefix
     ours = [topic.removeprefix(prefix) for topic in topics if topic.startswith(prefix)]
     near = get_close_matches(name.removeprefix(prefix), ours, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else "`mastery topics apply` makes the topics"
-    raise TopicMissing(f"the broker at {settings.broker} has no topic {name}", hint=hint)
+    raise topic_missing(
+        settings, name if name.startswith(prefix) else f"{prefix}{name}", hint=hint, said=name
+    )
+
+
+def topic_missing(
+    settings: Settings, name: str, *, hint: str = "`mastery topics apply` makes it", said: str | None = None
+) -> MasteryError:
+    """Return the error for a topic that the broker does not list: it may only not be shown to this user.
+
+    `said` is what a person called it.
+    """
+    admin = admin_client(settings)
+    # Asking makes no topics, not even where the broker makes those that a client names.
+    asked = admin.describe_topics(TopicCollection([name]), request_timeout=REQUEST_TIMEOUT)
+    refusal = asked[name].exception()
+    # Kafka says so be the topic there or not.
+    if isinstance(refusal, KafkaException) and (
+        refusal.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+    ):
+        return AccessDenied(
+            f"the broker at {settings.broker} denies it: this user may not even see the topic {name}",
+            hint=f"ask for the permission (ACL) to use it; if it is not there, {hint}",
+        )
+    return TopicMissing(f"the broker at {settings.broker} has no topic {said or name}", hint=hint)
 
 
 class TopicReader:

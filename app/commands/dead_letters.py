@@ -21,7 +21,7 @@ from app.commands.letters import (
     went,
 )
 from app.commands.output import print_json, print_table
-from app.reader import TopicMissing, topic_partitions
+from app.reader import topic_missing, topic_partitions
 from app.replay.letters import Place, letter_at, place_text, read_letters
 from app.replay.marks import Marks, read_marks
 from app.replay.plan import make_plan, oldest_kept
@@ -204,10 +204,7 @@ def replay(
     partitions = topic_partitions(settings)
     for topic in (settings.raw_topic_name, settings.replays_topic):
         if topic not in partitions:
-            raise TopicMissing(
-                f"the broker at {settings.broker} has no topic {topic}",
-                hint="`mastery topics apply` makes it",
-            )
+            raise topic_missing(settings, topic)
     marks = read_marks(settings, partitions)
     oldest = None if expired else oldest_kept(settings, now=time.time_ns() // 1_000_000)
     selection = replace(selection, places=frozenset(places))

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from app.reader import TopicMissing, topic_partitions
+from app.reader import topic_missing, topic_partitions
 from app.sender import EventSender
 from app.settings import Settings
 
@@ -22,9 +22,7 @@ def raw_topic_sender(settings: Settings, report: Callable[[int], None]) -> Itera
     """
     topic = settings.raw_topic_name
     if topic not in topic_partitions(settings):
-        raise TopicMissing(
-            f"the broker at {settings.broker} has no topic {topic}", hint="`mastery topics apply` makes it"
-        )
+        raise topic_missing(settings, topic)
     sender = EventSender(settings, topic)
     try:
         yield sender

@@ -12,7 +12,7 @@ from app.commands.status_mastery import CountedRows, ask_worker, count_rows, fil
 from app.commands.status_mastery import as_json as mastery_json
 from app.errors import MasteryError
 from app.kafka import BrokerErrors, admin_client, broker_failure
-from app.reader import REQUEST_TIMEOUT, TopicMissing, topic_partitions
+from app.reader import REQUEST_TIMEOUT, topic_missing, topic_partitions
 from app.settings import Settings, load_settings
 
 __all__ = ["NotIdle", "status"]
@@ -67,9 +67,7 @@ def _input_partitions(settings: Settings) -> list[tuple[str, int]]:
     topics = topic_partitions(settings)
     name = settings.raw_topic_name
     if name not in topics:
-        raise TopicMissing(
-            f"the broker at {settings.broker} has no topic {name}", hint="`mastery topics apply` makes it"
-        )
+        raise topic_missing(settings, name)
     return [(name, partition) for name in settings.input_topics for partition in topics.get(name, [])]
 
 

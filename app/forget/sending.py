@@ -10,7 +10,7 @@ from app.errors import MasteryError
 from app.forget.command import ForgetCommand
 from app.kafka import BrokerErrors, BrokerUnreachable, broker_failure, consumer_config, producer_config
 from app.partitioner import partition_of
-from app.reader import REQUEST_TIMEOUT, TopicMissing, topic_partitions
+from app.reader import REQUEST_TIMEOUT, topic_missing, topic_partitions
 from app.settings import Settings
 
 __all__ = ["NotApplied", "PartitionsDiffer", "send_commands", "wait_until_applied"]
@@ -39,9 +39,7 @@ def send_commands(settings: Settings, commands: Iterable[ForgetCommand]) -> Offs
     topic = settings.commands_topic
     for name in (topic, settings.changelog_topic):
         if name not in topics:
-            raise TopicMissing(
-                f"the broker at {settings.broker} has no topic {name}", hint="`mastery topics apply` makes it"
-            )
+            raise topic_missing(settings, name)
     count = len(topics[topic])
     if count != len(topics[settings.changelog_topic]):
         raise PartitionsDiffer(

@@ -14,7 +14,7 @@ from app.mastery.results import Results
 from app.mastery.row import Row
 from app.mastery.snapshot import RowKey
 from app.partitioner import partition_of
-from app.reader import Record, TopicMissing, TopicReader, topic_partitions
+from app.reader import Record, TopicReader, topic_missing, topic_partitions
 from app.settings import Settings
 from app.state.errors import ChangelogUnusable
 
@@ -98,10 +98,7 @@ def all_rows(
 def _partitions(settings: Settings) -> list[int]:
     partitions = topic_partitions(settings).get(settings.changelog_topic)
     if partitions is None:
-        raise TopicMissing(
-            f"the broker at {settings.broker} has no topic {settings.changelog_topic}",
-            hint="`mastery topics apply` makes it",
-        )
+        raise topic_missing(settings, settings.changelog_topic)
     return partitions
 
 

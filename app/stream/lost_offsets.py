@@ -42,7 +42,14 @@ def require_first_start(
 
 
 def _has_commits(consumer: Consumer, topics: Iterable[str], deadline: float) -> bool:
-    committed = consumer.committed(_partitions(consumer, topics, deadline), timeout=_left(deadline))
+    wanted = _partitions(consumer, topics, deadline)
+    # Of a topic that this user may not describe, too: it would look like one without commits.
+    if unseen := sorted(set(topics) - {entry.topic for entry in wanted}):
+        raise TakeOverFailed(
+            f"the broker shows no topic {unseen[0]}, so the group's offsets in it are not known",
+            hint="grant Read on it, or make it: `mastery topics apply`",
+        )
+    committed = consumer.committed(wanted, timeout=_left(deadline))
     for entry in committed:
         if entry.error is not None:
             raise KafkaException(entry.error)

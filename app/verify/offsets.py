@@ -9,7 +9,7 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined] # not
 
 from app.coordinator import COORDINATOR_AWAY
 from app.kafka import BrokerErrors, admin_client, broker_failure, consumer_config
-from app.reader import REQUEST_TIMEOUT, TopicMissing, topic_partitions
+from app.reader import REQUEST_TIMEOUT, topic_missing, topic_partitions
 from app.settings import Settings
 
 __all__ = ["Place", "bounds", "committed_positions", "places_of"]
@@ -28,10 +28,7 @@ def places_of(settings: Settings, topics: Iterable[str]) -> list[Place]:
     places = []
     for topic in topics:
         if topic not in known:
-            raise TopicMissing(
-                f"the broker at {settings.broker} has no topic {topic}",
-                hint="`mastery topics apply` makes it",
-            )
+            raise topic_missing(settings, topic)
         places += [(topic, partition) for partition in known[topic]]
     return places
 

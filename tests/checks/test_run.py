@@ -162,8 +162,7 @@ def authority(tmp_path_factory):
 def secured(authority, tmp_path_factory):
     if (reason := why_not()) is not None:
         cannot_run(f"no real Kafka: {reason}")
-    keystore = authority.issue(tmp_path_factory.mktemp("keystore") / "broker.pem")
-    with SecuredKafka(keystore) as server:
+    with SecuredKafka(authority, tmp_path_factory.mktemp("keystores")) as server:
         yield server
 
 

@@ -21,7 +21,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def secured(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
     if (reason := why_not()) is not None:
         cannot_run(f"no real Kafka: {reason}")
-    with SecuredKafka(authority.issue(tmp_path_factory.mktemp("keystore") / "broker.pem")) as server:
+    with SecuredKafka(authority, tmp_path_factory.mktemp("keystores")) as server:
         yield server
 
 

@@ -34,6 +34,9 @@ _EVERYTHING = AclBindingFilter(
 _JAAS = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 
 
+_A_DAY = dt.timedelta(days=1)
+
+
 class Authority:
     """A certificate authority of its own; `certificate` is the PEM file that clients trust."""
 
@@ -44,19 +47,24 @@ class Authority:
         self.certificate = folder / f"{name}.pem"
         self.certificate.write_bytes(_pem(self._certificate))
 
-    def issue(self, file: Path) -> Path:
-        """Write a key, its certificate (127.0.0.1) and the authority's into one PEM file, as Kafka has it."""
+    def issue(self, file: Path, *, host: str = "127.0.0.1", until: dt.timedelta = _A_DAY) -> Path:
+        """Write a key, its certificate and the authority's into one PEM file, as Kafka has it.
+
+        The certificate is good for this host (an address) alone, and from an hour ago until so much from now.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._sign(_name("localhost"), key.public_key(), authority=False)
+        certificate = self._sign(_name(host), key.public_key(), authority=False, host=host, until=until)
         private = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         file.write_bytes(private + _pem(certificate) + _pem(self._certificate))
         return file
 
-    def _sign(self, subject, public_key, *, authority: bool) -> x509.Certificate:
+    def _sign(
+        self, subject, public_key, *, authority: bool, host: str = "127.0.0.1", until: dt.timedelta = _A_DAY
+    ) -> x509.Certificate:
         now = dt.datetime.now(dt.UTC)
-        names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        names = [x509.IPAddress(ipaddress.ip_address(host))]
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -64,7 +72,7 @@ class Authority:
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - dt.timedelta(hours=1))
-            .not_valid_after(now + dt.timedelta(days=1))
+            .not_valid_after(now + until)
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             # From Python 3.13 on, certificates without these three are refused.
@@ -80,28 +88,44 @@ class Authority:
 class SecuredKafka(KafkaServer):
     """`bootstrap` is the administrator's: no login, all rights. `login` and `tls` want the login of `user`.
 
-    `keystore` is a PEM file for the broker, see `Authority.issue`. `nowhere` is a listener that sends its
-    clients on to an address where nothing listens.
+    The certificate at `tls` is as it should be, those at `other_name` and `expired` are not; `mutual` wants
+    one of the client as well. All are signed by `authority` and lie in `folder`. `nowhere` is a listener
+    that sends its clients on to an address where nothing listens.
     """
 
     user = "worker"
     password = "worker-secret"
 
-    def __init__(self, keystore: Path) -> None:
+    def __init__(self, authority: Authority, folder: Path) -> None:
         self._granted: frozenset[AclBinding] = frozenset()
+        keystores = {
+            "tls": authority.issue(folder / "tls.pem"),
+            "other": authority.issue(folder / "other.pem", host="192.0.2.1"),
+            "expired": authority.issue(folder / "expired.pem", until=-dt.timedelta(minutes=1)),
+            "mutual": authority.issue(folder / "mutual.pem"),
+        }
+        properties = {
+            "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+            "listener.name.login.scram-sha-512.sasl.jaas.config": _JAAS,
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",
+        }
+        for name, keystore in keystores.items():
+            properties |= {
+                f"listener.name.{name}.scram-sha-512.sasl.jaas.config": _JAAS,
+                f"listener.name.{name}.ssl.keystore.type": "PEM",
+                f"listener.name.{name}.ssl.keystore.location": str(keystore),
+            }
+        properties |= {
+            "listener.name.mutual.ssl.client.auth": "required",
+            "listener.name.mutual.ssl.truststore.type": "PEM",
+            "listener.name.mutual.ssl.truststore.location": str(authority.certificate),
+        }
         super().__init__(
-            extra_listeners={"LOGIN": "SASL_PLAINTEXT", "TLS": "SASL_SSL"},
+            extra_listeners={"LOGIN": "SASL_PLAINTEXT"} | {name.upper(): "SASL_SSL" for name in keystores},
             format_arguments=["--add-scram", f"SCRAM-SHA-512=[name={self.user},password={self.password}]"],
             proxied_port=stable_port(),
-            properties={
-                "sasl.enabled.mechanisms": "SCRAM-SHA-512",
-                "listener.name.login.scram-sha-512.sasl.jaas.config": _JAAS,
-                "listener.name.tls.scram-sha-512.sasl.jaas.config": _JAAS,
-                "ssl.keystore.type": "PEM",
-                "ssl.keystore.location": str(keystore),
-                "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-                "super.users": "User:ANONYMOUS",
-            },
+            properties=properties,
             heap="384m",
         )
 
@@ -114,6 +138,21 @@ class SecuredKafka(KafkaServer):
     def tls(self) -> str:
         """Address that wants a login over TLS."""
         return self.address("TLS")
+
+    @property
+    def other_name(self) -> str:
+        """Address whose certificate is another one's."""
+        return self.address("OTHER")
+
+    @property
+    def expired(self) -> str:
+        """Address whose certificate has expired."""
+        return self.address("EXPIRED")
+
+    @property
+    def mutual(self) -> str:
+        """Address that wants a certificate, and a login."""
+        return self.address("MUTUAL")
 
     @property
     def nowhere(self) -> str:

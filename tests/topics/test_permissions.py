@@ -32,7 +32,7 @@ def secured(tmp_path_factory):
     if (reason := why_not()) is not None:
         cannot_run(f"no real Kafka: {reason}")
     folder = tmp_path_factory.mktemp("authority")
-    with SecuredKafka(Authority(folder, "test-authority").issue(folder / "broker.pem")) as server:
+    with SecuredKafka(Authority(folder, "test-authority"), folder) as server:
         yield server
 
 
