@@ -192,6 +192,14 @@ class TransactionalProducer:
             )
 
     def _produce_when_room(self, *arguments: Any) -> None:
+        if (size := len(arguments[1] or b"")) > _QUEUE_KBYTES * 1024:
+            # Compressed, it was small enough for the raw topic.
+            raise CheckpointFailed(
+                f"a record for {arguments[0]} has {size >> 20} MiB, more than can be written at all",
+                hint="a raw record behind the committed offsets has grown to that on decompression."
+                " Find it with kafka-console-consumer. To pass over it, stop the workers, then"
+                " kafka-consumer-groups --reset-offsets --topic TOPIC:PARTITION --to-offset OFFSET --execute",
+            )
         deadline = time.monotonic() + _CALL_TIMEOUT
         while True:
             self._producer.poll(0.05)

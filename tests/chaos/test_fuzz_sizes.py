@@ -60,7 +60,9 @@ SHAPES: dict[str, Callable[[int], bytes]] = {
     "NaN": array(b"NaN"),
     "digits": lambda size: unknown(b"9" * size),
     "digits after the point": lambda size: unknown(b"0." + b"3" * size),
-    "digits of a double": lambda size: event("learning_outcome_result_created", "score", b'NaN,"x":1.' + b"7" * size),
+    "digits of a double": lambda size: event(
+        "learning_outcome_result_created", "score", b'NaN,"x":1.' + b"7" * size
+    ),
     "long integers": array(b"7" * 4_000),
     "long integers for a double": array(b'{"points": ' + b"7" * 300 + b"}", *RATINGS),
     "digits of a time": lambda size: event(

@@ -185,6 +185,16 @@ def test_a_queue_that_stays_full_is_told(
         commit(producer, output_of(b"1"))
 
 
+def test_a_record_larger_than_the_queue_is_told_at_once(
+    producer: TransactionalProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.stream.producer._QUEUE_KBYTES", 1024)
+    producer._producer = Reluctant(producer._producer, "produce", BufferError("Local: Queue full"))
+    with pytest.raises(CheckpointFailed, match="has 2 MiB, more than can be written") as caught:
+        commit(producer, output_of(bytes(2 << 20)))
+    assert "--to-offset" in caught.value.report
+
+
 @pytest.mark.parametrize("call", ["begin_transaction", "send_offsets_to_transaction", "commit_transaction"])
 def test_what_may_be_tried_again_is(producer: TransactionalProducer, call: str) -> None:
     error = KafkaException(KafkaError(KafkaError._TIMED_OUT, "", False, True))
