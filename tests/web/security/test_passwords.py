@@ -21,15 +21,15 @@ def test_the_same_password_has_another_hash_each_time():
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "no hash"),
-        ("hunter2", "no hash"),
-        ("scrypt$16384,8,1$abc$def", "too weak|base64"),
-        (str(GOOD).replace("32768", "1024"), "too weak"),
-        (str(GOOD).replace("32768", "32769"), "too weak"),
-        (str(GOOD).replace("32768", "4194304"), "too much"),
-        (str(GOOD).replace(",3$", ",900$"), "too much"),
-        (str(GOOD).replace(",8,", ",0,"), "too weak"),
-        (str(GOOD)[:-6], "base64|too weak"),
+        pytest.param("", "no hash", id="empty"),
+        pytest.param("hunter2", "no hash", id="password"),
+        pytest.param("scrypt$16384,8,1$abc$def", "too weak|base64", id="short"),
+        pytest.param(str(GOOD).replace("32768", "1024"), "too weak", id="low-n"),
+        pytest.param(str(GOOD).replace("32768", "32769"), "too weak", id="odd-n"),
+        pytest.param(str(GOOD).replace("32768", "4194304"), "too much", id="high-n"),
+        pytest.param(str(GOOD).replace(",3$", ",900$"), "too much", id="high-p"),
+        pytest.param(str(GOOD).replace(",8,", ",0,"), "too weak", id="no-r"),
+        pytest.param(str(GOOD)[:-6], "base64|too weak", id="cut"),
     ],
 )
 def test_what_is_no_hash_or_a_poor_one_is_refused_and_not_shown(text, why):
