@@ -53,7 +53,7 @@ def _permissions() -> str:
     parts = []
     for role in roles(settings, load_catalogue(settings)):
         commands = "\n".join(kafka_acls(role))
-        parts.append(f"{role.name}:\n\n```bash\n{commands}\n```")
+        parts.append(f"{role.name}:\n\n```bash\n{commands}\n```" + (role.note and f"\n\n{role.note}"))
     return "\n\n".join(parts)
 
 

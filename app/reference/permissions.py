@@ -23,17 +23,23 @@ class Acl:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """Who needs permissions: `name` is for people, `user` for the examples."""
+    """Who needs permissions: `name` is for people, `user` for the examples.
+
+    `note` says, in Markdown, what those are for that the work seems to go on without.
+    """
 
     name: str
     user: str
     acls: tuple[Acl, ...]
+    note: str = ""
 
 
 def roles(settings: Settings, catalogue: Catalogue) -> list[Role]:
     """Return the roles, from who sets up to who reads. A person who does several things has several roles."""
     raw, schemas = settings.raw_topic_name, settings.schemas_topic
     marks = settings.replays_topic
+    # By who makes rows anew.
+    unread = {marks, settings.dead_letter_topic, settings.commands_topic}
     read = [name for name, spec in catalogue.topics.items() if "consumers" in spec.readers]
     return [
         Role(
@@ -47,6 +53,8 @@ def roles(settings: Settings, catalogue: Catalogue) -> list[Role]:
                 Acl("Read", "topic", schemas),
                 Acl("Write", "topic", schemas),
             ),
+            "`Create` is for topics that are missing. Without `DescribeConfigs`, settings that differ go"
+            " unnoticed.",
         ),
         Role(
             "What receives the events from Canvas, or `mastery send`",
@@ -60,6 +68,11 @@ def roles(settings: Settings, catalogue: Catalogue) -> list[Role]:
                 *(Acl(grant.operation, grant.resource, grant.name) for grant in needed(settings, catalogue)),
                 Acl("Write", "transactional-id", f"{settings.group_id}.", prefixed=True),
             ),
+            "All of them are asked for at each start. `Read` on topics that are only written is for the first"
+            " start, which must find them empty, and for the pages; `Write` on the topic of schemas for the"
+            " first start and for releases with new schemas. With `DescribeConfigs` on the topics, pages show"
+            " the settings that Kafka has instead of those that topics are made with; with `Read` on"
+            f" `{marks}`, whether a dead letter was sent again. Workers do without both.",
         ),
         Role(
             "A consumer of all typed topics and rows, in the group `reports`",
@@ -80,6 +93,8 @@ def roles(settings: Settings, catalogue: Catalogue) -> list[Role]:
                 Acl("Describe", "group", settings.group_id),
                 Acl("Write", "transactional-id", f"{settings.group_id}.dead-letter-replay"),
             ),
+            "`tail` is for every topic. Without `DescribeConfigs`, a replay goes by the age that the raw"
+            " topic is made with.",
         ),
         Role(
             "Forgetting students: `mastery forget`",
@@ -91,16 +106,20 @@ def roles(settings: Settings, catalogue: Catalogue) -> list[Role]:
                 *([] if raw.startswith(settings.topic_prefix) else [Acl("DescribeConfigs", "topic", raw)]),
                 Acl("Describe", "group", settings.group_id),
             ),
+            "Without `DescribeConfigs`, the times until when topics hold the student are those that they are"
+            " made with.",
         ),
         Role(
             "Making rows anew: `mastery state rebuild`",
             "rebuilder",
             (
-                *(Acl("Read", "topic", name) for name in catalogue.topics),
+                *(Acl("Read", "topic", name) for name in catalogue.topics if name not in unread),
                 *(Acl("Write", "topic", spec.name) for spec in catalogue.topics.values() if _is_row(spec)),
                 Acl("Read", "group", settings.group_id),
                 Acl("Write", "transactional-id", f"{settings.group_id}.state-rebuild"),
             ),
+            "Those on typed topics apart from results and definitions are for noticing that the group's"
+            " offsets are lost.",
         ),
     ]
 

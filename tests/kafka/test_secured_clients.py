@@ -27,6 +27,7 @@ from app.reference.permissions import roles
 from app.schemas.contract import load_contract
 from app.sender import EventSender
 from app.settings import Settings, load_settings
+from app.stream.errors import TakeOverFailed
 from app.topics import load_catalogue
 from tests.kafka.secured import Authority
 from tests.support.records import produce
@@ -161,6 +162,25 @@ def test_a_replay_without_its_permissions_sends_nothing(login, secured):
             mastery(login, "dead-letters", "replay", "--kind", "unknown")
     secured.grant(read, group, write, replaying)
     assert "1 dead letter replayed" in mastery(login, "dead-letters", "replay", "--kind", "unknown")
+
+
+def test_a_topic_that_may_not_be_seen_is_told_from_one_that_is_missing(login, secured):
+    secured.grant((ResourceType.GROUP, login.group_id, AclOperation.READ))
+    for command in (("tail", "rubric_assessed"), ("state", "export"), ("status",), ("dead-letters", "list")):
+        with pytest.raises(AccessDenied, match="may not even see the topic"):
+            mastery(login, *command)
+
+
+def test_offsets_of_a_topic_that_may_not_be_seen_do_not_pass_for_forgotten(login, administrator, secured):
+    mastery(administrator, "status")  # waits for the coordinator of groups, which a new cluster makes first
+    typed = login.typed_topic("rubric_assessed")
+    produce(secured.bootstrap, typed, [b"written"])
+    secured.grant(
+        (ResourceType.GROUP, login.group_id, AclOperation.READ),
+        (ResourceType.TOPIC, typed, AclOperation.READ),
+    )
+    with pytest.raises(TakeOverFailed, match=login.raw_topic_name):
+        mastery(login, "state", "rebuild", "--yes")
 
 
 def mastery(settings: Settings, *arguments: str, given: bytes | None = None) -> str:
