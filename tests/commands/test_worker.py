@@ -170,7 +170,9 @@ def test_as_json_every_line_is_json_the_last_one_too(topics: Settings, tmp_path:
     assert lines[0]["group"] == topics.group_id
     (running,) = [line for line in lines if "offsets" in line]
     assert len(running["offsets"]) == len(topics.input_topics) * topics.partitions
-    assert (lines[-1]["events"], lines[-1]["checkpoints"]) == (0, 0)
+    # How many checkpoints there were is a matter of time: each partition notes that its rows agree.
+    assert lines[-1]["events"] == 0
+    assert 0 <= lines[-1]["checkpoints"] <= topics.partitions
     failed = run_worker(topics, **as_json, MASTERY_PARTITIONS="8")
     assert failed.returncode == 1
     (line,) = map(json.loads, failed.stderr.splitlines())
