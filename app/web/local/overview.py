@@ -58,6 +58,8 @@ class Overviews:
         spans = self._spans if totals_known else {}
         last_events = await self._last.newest() if spans else ()
         definitions = None if report is None else report.definitions
+        # Not yet known is not 0.
+        known = fresh.complete
         return Overview(
             freshness=fresh,
             notices=notices(
@@ -75,8 +77,8 @@ class Overviews:
             events=tuple(self._flow(name, topic, report, spans) for name, topic in self._events.items()),
             dead_letters={} if report is None else dict(report.progress.dead_letters),
             dead_letters_total=_total(spans, ground.settings.dead_letter_topic),
-            rows=counts.rows,
-            students=counts.students,
+            rows=counts.rows if known else None,
+            students=counts.students if known else None,
             outcomes=counts.outcomes if definitions is None else max(definitions.outcomes, counts.outcomes),
             unknown_outcomes=0 if definitions is None else definitions.unknown_outcomes,
             last_events=last_events,

@@ -329,6 +329,9 @@ def test_while_rows_are_restored_a_lookup_waits_and_lists_say_so(worker):
         assert (waits.value.more["progress"], waits.value.headers) == (0.3, {"Retry-After": "2"})
     (told,) = wait(worker.answers.courses(LOCAL)).freshness.workers
     assert (told.state, told.progress) == (WorkerState.RESTORING, 0.3)
+    overview = wait(worker.answers.overview(LOCAL))
+    # How many there are is not known yet, which is not 0.
+    assert (overview.rows, overview.students) == (None, None)
 
 
 def test_a_view_that_is_not_ready_proves_nothing(worker):
