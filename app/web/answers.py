@@ -1,10 +1,12 @@
 """What the API and the pages ask of the state: one method for each kind of answer."""
 
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 from app.web.models.groups import CourseAnswer, CourseList, OutcomeAnswer, OutcomeList
 from app.web.models.mastery import MasteryPage, MasteryQuery, StudentAnswer
 from app.web.models.stream import (
+    Change,
     DeadLetterAnswer,
     DeadLetterPage,
     DeadLetterQuery,
@@ -15,7 +17,7 @@ from app.web.models.stream import (
 )
 from app.web.security.viewer import Viewer
 
-__all__ = ["Answers"]
+__all__ = ["Answers", "Changes"]
 
 
 class Answers(Protocol):
@@ -100,4 +102,12 @@ class Answers(Protocol):
 
     async def status(self, viewer: Viewer, *, local: bool = False) -> StatusAnswer:
         """Workers, settings, versions."""
+        ...
+
+
+class Changes(Protocol):
+    """Changes from now on, within what `viewer` may see. It ends for a reader that is too slow."""
+
+    def __call__(self, viewer: Viewer, *, local: bool) -> AsyncIterator[Change]:
+        """`local`: those of this worker's own partitions alone."""
         ...

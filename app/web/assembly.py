@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from app.definitions.definitions import FILE_NAME
 from app.definitions.reader import DefinitionReader
 from app.views.views import Views
-from app.web.api.events import Changes
+from app.web.answers import Changes
 from app.web.cluster.answers import ClusterAnswers
 from app.web.cluster.changes import ClusterChanges
 from app.web.cluster.members import Membership, membership_of

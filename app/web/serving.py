@@ -19,7 +19,6 @@ from app.schemas.contract import load_contract
 from app.schemas.known import SchemaCatalogue
 from app.schemas.registry import reload_from
 from app.web.application import build_application
-from app.web.assembly import assemble
 from app.web.connections import TimedConnection
 from app.web.report import KnownSchemas, Reports, Stop, WebStart
 from app.web.site import Site, build_site
@@ -68,6 +67,8 @@ def _serve(start: WebStart, listener: socket.socket, pipe: Connection) -> int:
     reports = Reports(start.report)
     site = build_site(start, reports)
     if site.settings.web_view:
+        from app.web.assembly import assemble  # noqa: PLC0415 - half of what the process loads
+
         assemble(site)
     server = _Server(site)
     told = (pipe, reports, site, server)

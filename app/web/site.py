@@ -10,8 +10,7 @@ from app.mastery_numbers import MasteryNumbers, NumbersOfWorker
 from app.roster import Roster
 from app.schemas.known import SchemaCatalogue
 from app.settings import Settings
-from app.web.answers import Answers
-from app.web.api.events import Changes
+from app.web.answers import Answers, Changes
 from app.web.health import Looks
 from app.web.names import Names
 from app.web.pace import Pace

@@ -32,6 +32,8 @@ def fault_settings(kafka: KafkaServer, topic_prefix: str) -> Settings:
         partitions=4,
         session_timeout=2.0,
         startup_timeout=30.0,
+        # Hundreds of starts: the view is another process's, and has tests of its own.
+        web_view=False,
     )
 
 

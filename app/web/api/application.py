@@ -9,10 +9,10 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from app.web.answers import Answers
+from app.web.answers import Answers, Changes
 from app.web.api.docs import docs_route
 from app.web.api.document import make_document
-from app.web.api.events import Changes, EventStreams
+from app.web.api.events import EventStreams
 from app.web.api.problems import handle_problems
 from app.web.api.routes import ApiSource, api_router
 

@@ -5,7 +5,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Final, Protocol
+from typing import Final
 
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
@@ -13,9 +13,8 @@ from starlette.types import Message, Receive, Scope, Send
 from app.web.api.asked import EventsQuery
 from app.web.models.stream import Change
 from app.web.problems import NotReady, TooManyRequests
-from app.web.security.viewer import Viewer
 
-__all__ = ["Changes", "EventStreams"]
+__all__ = ["EventStreams"]
 
 #: Seconds without a change until a comment is sent, so that nobody on the way takes the line for dead.
 _KEEPALIVE: Final = 15.0
@@ -27,14 +26,6 @@ _SLOWEST: Final = 30.0
 _LONGEST: Final = 900.0
 #: Streams of one login at a time.
 _EACH: Final = 25
-
-
-class Changes(Protocol):
-    """Changes from now on, within what `viewer` may see. It ends for a reader that is too slow."""
-
-    def __call__(self, viewer: Viewer, *, local: bool) -> AsyncIterator[Change]:
-        """`local`: those of this worker's own partitions alone."""
-        ...
 
 
 class EventStreams:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, NamedTuple, TypeVar
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.web.answers import Answers
+from app.web.answers import Answers, Changes
 from app.web.api.answering import answered, tagged
 from app.web.api.asked import (
     AccountQuery,
@@ -23,7 +23,7 @@ from app.web.api.asked import (
     TopicName,
     UserUuid,
 )
-from app.web.api.events import Changes, EventStreams
+from app.web.api.events import EventStreams
 from app.web.api.table import rows_as_csv
 from app.web.models.groups import CourseAnswer, CourseList, OutcomeAnswer, OutcomeList
 from app.web.models.mastery import MasteryPage, StudentAnswer
