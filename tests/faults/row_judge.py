@@ -137,16 +137,22 @@ class RowJudge:
             before[key] = record.value
 
     def _check_versions(self, what: str, records: Iterable[Record]) -> None:
-        """A row never goes back to an older definition."""
+        """A row never goes back to an older definition while the same courses count.
+
+        With another course, another course's scale counts, which may be older.
+        """
         if what != "outcome_mastery":
             return
-        before: dict[bytes, int] = {}
+        before: dict[tuple[bytes, frozenset[str]], int] = {}
         for record in records:
-            key = record.key or b""
-            time = _decode(what, record.value)["definition_time"] if record.value is not None else None
+            if record.value is None:
+                continue
+            row = _decode(what, record.value)
+            counting = frozenset(one["course_id"] for one in row["courses"] if one["results_count"])
+            key, time = (record.key or b"", counting), row["definition_time"]
             if time is not None and before.get(key, time) > time:
                 self._problems[f"{what}: back to an older definition"].append(
-                    f"{_short(key)} at {record.partition}:{record.offset}"
+                    f"{_short(key[0])} at {record.partition}:{record.offset}"
                 )
             if time is not None:
                 before[key] = time
