@@ -116,6 +116,8 @@ def _listen_to_worker(pipe: Connection, reports: Reports, site: Site, server: uv
             told = pipe.recv()
             match told:
                 case Stop():
+                    # Streams of events that are cut off by the end are no errors.
+                    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
                     server.should_exit = True
                     late = threading.Timer(_LIMIT, os._exit, (0,))
                     late.daemon = True

@@ -31,11 +31,13 @@ class Gathered(Generic[A]):
         """As fresh as the stalest part; all workers, those that did not answer too."""
         told = [part.freshness for part in self.parts]
         behind = [one.behind_records for one in told if one.behind_records is not None]
+        # What one of them cannot tell, nobody can tell of all.
+        known = len(behind) == len(told)
         workers = [worker for one in told for worker in one.workers]
         return Freshness(
             as_of=min(one.as_of for one in told),
             behind_seconds=max(one.behind_seconds for one in told),
-            behind_records=sum(behind) if behind else None,
+            behind_records=sum(behind) if known else None,
             workers=tuple(sorted([*workers, *self.missing], key=lambda one: one.name)),
         )
 

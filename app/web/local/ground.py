@@ -89,9 +89,9 @@ class Ground:
         owned, views = self.owned(), self.views.states()
         held = {partition: views[partition] for partition in owned if partition in views}
         as_of = min([view.current_at for view in held.values() if view.ready], default=now)
-        lags = (
-            [] if report is None else [one.lag for one in report.progress.partitions if one.lag is not None]
-        )
+        # Known once each partition has been fetched from.
+        lags = [None] if report is None else [one.lag for one in report.progress.partitions]
+        known = [lag for lag in lags if lag is not None]
         missing = sorted(
             partition for partition in owned if partition not in held or not held[partition].ready
         )
@@ -106,7 +106,7 @@ class Ground:
         return Freshness(
             as_of=as_of,
             behind_seconds=max(0.0, now - as_of),
-            behind_records=sum(lags) if lags else None,
+            behind_records=sum(known) if len(known) == len(lags) and self.assigned else None,
             workers=(worker,),
         )
 

@@ -31,11 +31,16 @@ def run(answers: dict[str, MasteryPage | Exception]) -> Gathered[MasteryPage]:
 
 
 def test_as_fresh_as_the_stalest() -> None:
-    found = run({"a:1": page("a:1", 7.0, 3), "b:1": page("b:1", 5.0), "c:1": page("c:1", 9.0, 4)})
+    found = run({"a:1": page("a:1", 7.0, 3), "b:1": page("b:1", 5.0, 0), "c:1": page("c:1", 9.0, 4)})
     fresh = found.require().freshness
     assert (fresh.as_of, fresh.behind_seconds, fresh.behind_records) == (5.0, 0.9, 7)
     assert fresh.complete
     assert [one.name for one in fresh.workers] == ["a:1", "b:1", "c:1"]
+
+
+def test_what_one_cannot_tell_is_unknown_of_all() -> None:
+    found = run({"a:1": page("a:1", 7.0, 0), "b:1": page("b:1", 5.0), "c:1": page("c:1", 9.0, 0)})
+    assert found.require().freshness.behind_records is None
 
 
 def test_who_does_not_answer_is_named() -> None:
