@@ -2,7 +2,7 @@
 
 import logging
 import ssl
-from typing import Any
+from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -98,6 +98,10 @@ _DENIED = {
 }
 
 
+#: Of a topic that was just made, or whose broker has just gone: another leader is chosen, and known later.
+_LEADER_MOVES: Final = frozenset({KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION})
+
+
 def broker_failure(
     settings: Settings,
     error: KafkaError | KafkaException,
@@ -133,6 +137,10 @@ def broker_failure(
         return BrokerUnreachable(
             f"no Kafka broker answers at {where}{tried}",
             hint="start it, or set MASTERY_BROKER (and MASTERY_SECURITY_PROTOCOL for TLS or a login)",
+        )
+    if cause.code() in _LEADER_MOVES:
+        return BrokerUnreachable(
+            f"a partition at {where} has no leader at the moment{tried}", hint="try again in a moment"
         )
     return BrokerFailure(f"the broker at {where} failed: {cause.str()}{tried}")
 

@@ -155,3 +155,11 @@ def test_a_port_where_nobody_listens():
         probe.bind(("127.0.0.1", 0))
         failure = ask(load_settings(broker=f"127.0.0.1:{probe.getsockname()[1]}"))
     assert type(failure) is BrokerUnreachable
+
+
+@pytest.mark.parametrize("code", [KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION])
+def test_a_partition_whose_leader_moves_may_be_asked_again(code):
+    failure = broker_failure(load_settings(broker="a:1"), KafkaError(code), what="read")
+    assert isinstance(failure, BrokerUnreachable)
+    assert not failure.permanent
+    assert "no leader at the moment (read)" in str(failure)

@@ -7,6 +7,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
+from app.checks.waiting import retry_until
 from app.definitions import follower as follower_module
 from app.definitions import topics as topics_module
 from app.definitions.changes import ChangedOutcome
@@ -80,7 +81,8 @@ class World:
 
     def started(self):
         definitions = self.open()
-        definitions.start()
+        # As a worker does: a topic that was just made may have no leader yet.
+        retry_until(time.monotonic() + 20.0, definitions.start, print)
         assert definitions.catch_up(20.0)
         return definitions
 
