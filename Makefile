@@ -11,10 +11,10 @@ PYTHON ?=
 JOBS   ?=
 PYTEST  = $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
 
-.PHONY: help install demo lint format test test-kafka test-browser bench bench-mastery lock
+.PHONY: help install demo lint format test test-kafka test-browser chaos bench bench-mastery lock
 
 help: ## Say what the verbs do
-	@echo "make install | demo | lint | format | test | test-kafka | test-browser | bench | bench-mastery | lock    (ARGS=... is handed on)"
+	@echo "make install | demo | lint | format | test | test-kafka | test-browser | chaos | bench | bench-mastery | lock    (ARGS=... is handed on)"
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' \
 		| while IFS='|' read -r verb what; do printf '%-14s %s\n' "$$verb" "$$what"; done
 
@@ -42,6 +42,10 @@ test-kafka: install ## Run the tests that need a real Kafka or schema registry (
 
 test-browser: install ## Run the tests of the web view that need a browser (Chromium)
 	$(PYTEST) $(or $(JOBS),2) -m browser $(ARGS)
+
+chaos: install ## Run every scenario of faults on real Kafka (half an hour), or one: SCENARIO=name SEED=7 MINUTES=10
+	CHAOS_SCENARIO=$(or $(SCENARIO),all) CHAOS_SEED=$(or $(SEED),0) CHAOS_MINUTES=$(or $(MINUTES),0) \
+		$(PYTEST) $(or $(JOBS),2) -m scenario --broker kafka $(ARGS) tests/chaos
 
 bench: install ## Measure this router and its peers on real Kafka (minutes)
 	$(BIN)/python -m bench.fanout $(ARGS)

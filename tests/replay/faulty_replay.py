@@ -10,7 +10,7 @@ import sys
 
 from app.cli import main
 from app.replay import replayer
-from tests.faults.faulty_worker import SIGNALS, inject
+from tests.chaos.faulty_worker import SIGNALS, inject
 
 LETTERS = 5
 STEPS = ("init", "begin", "produce_one", "flush", "end")

@@ -1,3 +1,5 @@
+"""What the scenarios run with, and which of them this run is to run."""
+
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -6,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from app.settings import Settings, load_settings
-from tests.faults.mastery_run import MasteryRun
-from tests.faults.run import FaultRun
-from tests.faults.workload import workload
+from tests.chaos.mastery_run import MasteryRun
+from tests.chaos.run import FaultRun
+from tests.chaos.scenario import wanted
+from tests.chaos.workload import workload
 from tests.kafka.server import KafkaServer
 
 #: Events a second. Enough that a worker always has some on the way, few enough for two busy cores.
@@ -21,6 +24,17 @@ MASTERY_RATE = 600
 #: More than 1 makes the runs of mastery so many times as long; another seed makes other schools and faults.
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
 SEED = int(os.environ.get("FAULT_SEED", "0"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the scenarios that are not asked for."""
+    kept, left = [], []
+    for item in items:
+        marker = item.get_closest_marker("scenario")
+        (kept if marker is None or wanted(**marker.kwargs) else left).append(item)
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = kept
 
 
 @pytest.fixture

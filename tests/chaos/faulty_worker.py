@@ -3,7 +3,7 @@
 The steps in order: begin, produce, flush, send_offsets, end; the fault comes *before* each. `done` comes
 right after `end`. N counts how often the step was reached; STEP+rows alone those times when the transaction
 holds rows of mastery. Those of the state of mastery are in STATE_STEPS.
-Run as `python -m tests.faults.faulty_worker`.
+Run as `python -m tests.chaos.faulty_worker`.
 """
 
 import os

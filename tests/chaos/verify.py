@@ -3,8 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
-from tests.faults.feeder import Fed, Place
-from tests.faults.workload import DEAD, IGNORED
+from tests.chaos.feeder import Fed, Place
+from tests.chaos.workload import DEAD, IGNORED
 from tests.support.records import Record
 
 __all__ = ["Judge"]

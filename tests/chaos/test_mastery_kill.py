@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from tests.faults.conftest import ROUNDS, SEED
-from tests.faults.run import FAULTY_WORKER
+from tests.chaos.conftest import ROUNDS, SEED
+from tests.chaos.run import FAULTY_WORKER
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240 * ROUNDS)]
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tests.faults.conftest import ROUNDS, SEED
-from tests.faults.run import FAULTY_WORKER
+from tests.chaos.conftest import ROUNDS, SEED
+from tests.chaos.run import FAULTY_WORKER
 from tests.support.records import read_all
 from tests.support.waiting import wait_until
 

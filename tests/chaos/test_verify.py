@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.faults.feeder import Fed, Place
-from tests.faults.verify import Judge
-from tests.faults.workload import DEAD, IGNORED, workload
+from tests.chaos.feeder import Fed, Place
+from tests.chaos.verify import Judge
+from tests.chaos.workload import DEAD, IGNORED, workload
 from tests.support.records import Record
 
 RAW = "t.live-events"

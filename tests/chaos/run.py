@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from tests.faults.feeder import Feeder
-from tests.faults.sampler import OffsetSampler
-from tests.faults.verify import Judge
-from tests.faults.workload import Event
+from tests.chaos.feeder import Feeder
+from tests.chaos.sampler import OffsetSampler
+from tests.chaos.verify import Judge
+from tests.chaos.workload import Event
 from tests.kafka.server import KafkaServer
 from tests.support.records import CommittedOffsets, Record, end_offsets, read_all
 from tests.support.waiting import wait_until
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EVENT_NAMES", "FAULTY_WORKER", "FaultRun"]
 
-FAULTY_WORKER = ("tests.faults.faulty_worker",)
+FAULTY_WORKER = ("tests.chaos.faulty_worker",)
 
 EVENT_NAMES = (
     "learning_outcome_created",

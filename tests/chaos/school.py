@@ -13,7 +13,7 @@ from typing import Any
 from app.school.fates import Record
 from app.school.stream import Plan, school_records
 from app.school.truth import expectation
-from tests.faults.workload import Event
+from tests.chaos.workload import Event
 
 __all__ = ["School", "SchoolEvent", "typed_history"]
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.faults.conftest import ROUNDS, SEED
+from tests.chaos.conftest import ROUNDS, SEED
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240 * ROUNDS)]
 
@@ -18,7 +18,7 @@ OTHER_SETTING = {"MASTERY_ACCOUNT_LEVEL_SCALES": "true"}
 
 def _rebuild(run, *arguments: str, **variables: str) -> int:
     """Run it to its end. One that was killed is in the group until its session times out."""
-    command = ("tests.faults.faulty_rebuild", *arguments)
+    command = ("tests.chaos.faulty_rebuild", *arguments)
     rebuild = run.worker("rebuild", module=command, **variables)
     until = time.monotonic() + 20.0
     while True:

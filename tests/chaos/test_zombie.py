@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.faults.run import FAULTY_WORKER, FaultRun
+from tests.chaos.run import FAULTY_WORKER, FaultRun
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]

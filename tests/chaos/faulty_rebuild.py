@@ -2,7 +2,7 @@
 
 The steps: init, begin, flush, send_offsets, end; the fault comes *before* each. `done` comes right after
 `end`. N counts how often the step was reached. A transaction takes few rows, so that there are some. Run as
-`python -m tests.faults.faulty_rebuild [ARGUMENT...]`; without FAULT it does what the command does.
+`python -m tests.chaos.faulty_rebuild [ARGUMENT...]`; without FAULT it does what the command does.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 
 from app.cli import main
 from app.rebuild import changelog, results
-from tests.faults.faulty_worker import SIGNALS, inject
+from tests.chaos.faulty_worker import SIGNALS, inject
 
 STEPS = ("init", "begin", "flush", "send_offsets", "end")
 ROWS = 20

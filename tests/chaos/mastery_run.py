@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from app.kafka import client_config
 from app.state.restore import restore
 from app.state.store import PartitionStore, StoreIdentity
-from tests.faults.row_judge import RowJudge, last_values
-from tests.faults.run import FaultRun
-from tests.faults.school import School, typed_history
+from tests.chaos.row_judge import RowJudge, last_values
+from tests.chaos.run import FaultRun
+from tests.chaos.school import School, typed_history
 from tests.kafka.server import KafkaServer
 from tests.support.records import CommittedOffsets, Record, end_offsets, read_all
 from tests.support.waiting import wait_until

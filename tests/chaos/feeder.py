@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from tests.faults.workload import Event
+from tests.chaos.workload import Event
 
 __all__ = ["Fed", "Feeder", "Place"]
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.faults.run import FAULTY_WORKER
+from tests.chaos.run import FAULTY_WORKER
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
 
