@@ -20,13 +20,12 @@ from tests.kafka.artifacts import install_kafka
 from tests.support.ports import stable_port
 from tests.support.waiting import wait_until
 
-__all__ = ["KafkaServer"]
+__all__ = ["KafkaServer", "new_cluster_id"]
 
 _READY_TIMEOUT = 60.0
 # Few internal partitions and no waiting: a test has one group and wants it now.
 _DEFAULTS = {
     "process.roles": "broker,controller",
-    "node.id": "1",
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
     "auto.create.topics.enable": "false",
@@ -57,7 +56,8 @@ class KafkaServer:
     `properties` come on top of the defaults. `proxied_port` opens a second listener that advertises that
     port; put a proxy there whose upstream is `proxied_upstream`. `extra_listeners` maps the names of further
     listeners to their security protocol; `address` tells where they are. `format_arguments` go to the storage
-    tool (users, for example). `heap` is the JVM's -Xmx.
+    tool (users, for example). `heap` is the JVM's -Xmx. As one of several, it is number `node` of
+    `controllers`, which maps each number to its controller's port, and all have the same `cluster_id`.
     """
 
     def __init__(
@@ -68,13 +68,18 @@ class KafkaServer:
         extra_listeners: Mapping[str, str] | None = None,
         format_arguments: Sequence[str] = (),
         heap: str = "512m",
+        node: int = 1,
+        controllers: Mapping[int, int] | None = None,
+        cluster_id: str | None = None,
     ) -> None:
         self._libs = install_kafka()
         self._folder = Path(tempfile.mkdtemp(prefix="kafka-test-"))
-        self._port, controller_port, self._inner_port = stable_port(), stable_port(), stable_port()
+        self._port, self._inner_port = stable_port(), stable_port()
+        controllers = controllers or {node: stable_port()}
+        self._cluster_id = cluster_id or new_cluster_id()
         self._extra_ports = {name: stable_port() for name in extra_listeners or {}}
         self._format_arguments = list(format_arguments)
-        listeners = {"PLAINTEXT": self._port, "CONTROLLER": controller_port} | self._extra_ports
+        listeners = {"PLAINTEXT": self._port, "CONTROLLER": controllers[node]} | self._extra_ports
         advertised = {"PLAINTEXT": self._port} | self._extra_ports
         protocols = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT"} | dict(extra_listeners or {})
         if proxied_port is not None:
@@ -82,7 +87,10 @@ class KafkaServer:
             advertised["PROXIED"] = proxied_port
             protocols["PROXIED"] = "PLAINTEXT"
         self._properties = _DEFAULTS | {
-            "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+            "node.id": str(node),
+            "controller.quorum.voters": ",".join(
+                f"{number}@127.0.0.1:{port}" for number, port in controllers.items()
+            ),
             "listeners": _addresses(listeners),
             "advertised.listeners": _addresses(advertised),
             "listener.security.protocol.map": ",".join(f"{name}:{kind}" for name, kind in protocols.items()),
@@ -136,14 +144,18 @@ class KafkaServer:
 
     def start(self) -> None:
         """Start with the data and ports of before, and wait until it answers."""
-        if not self._config.exists():
-            self._format()
-        self._child.start()
+        self.launch()
         try:
             self.wait_ready()
         except BaseException:
             self._child.kill()
             raise
+
+    def launch(self) -> None:
+        """Start without waiting: one of several answers when most of them are there."""
+        if not self._config.exists():
+            self._format()
+        self._child.start()
 
     def stop(self, timeout: float = 20.0) -> None:
         """Shut down in order, keep the data."""
@@ -189,14 +201,12 @@ class KafkaServer:
 
     def _format(self) -> None:
         self._config.write_text("".join(f"{name}={value}\n" for name, value in self._properties.items()))
-        # Not beginning with "-", which the tool would take for an option.
-        cluster_id = "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
         command = [
             *self._java,
             "kafka.tools.StorageTool",
             "format",
             "-t",
-            cluster_id,
+            self._cluster_id,
             "-c",
             str(self._config),
             *self._format_arguments,
@@ -205,6 +215,11 @@ class KafkaServer:
         if done.returncode != 0:
             self._config.unlink()
             raise RuntimeError(f"Kafka's storage could not be formatted:\n{done.stdout}{done.stderr}")
+
+
+def new_cluster_id() -> str:
+    """Return an id for a cluster: not beginning with "-", which the tool would take for an option."""
+    return "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
 
 
 def _addresses(listeners: Mapping[str, int]) -> str:

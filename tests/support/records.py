@@ -181,6 +181,8 @@ class CommittedOffsets:
                 # Else the answer would wait until no offset is pending.
                 "isolation.level": "read_uncommitted",
                 "enable.auto.commit": False,
+                # A frozen broker of several holds up no more than this.
+                "socket.timeout.ms": 5_000,
                 "reconnect.backoff.max.ms": 500,
                 "log_level": 0,
             }

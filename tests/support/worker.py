@@ -88,6 +88,14 @@ class WorkerProcess:
         return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.startswith("T")
 
     @property
+    def memory(self) -> float:
+        """Resident memory of its process in MiB, 0 while it does not run."""
+        if not self.running:
+            return 0.0
+        asked = ["ps", "-o", "rss=", "-p", str(self._child.pid)]
+        return float(subprocess.run(asked, capture_output=True, text=True, check=False).stdout or 0) / 1024
+
+    @property
     def log(self) -> str:
         """The last lines it printed."""
         return f"--- {self.name} (exit status {self.returncode}):\n{self._child.tail(40)}"
