@@ -9,7 +9,8 @@ from typing import Any, Literal
 from pydantic import SecretStr, ValidationError
 
 from app.errors import MasteryError
-from app.settings.model import PREFIX, Settings, variable
+from app.settings.model import Settings
+from app.settings.variables import PREFIX, variable
 
 __all__ = ["SettingInfo", "SettingsError", "describe", "load_settings", "unknown_variables"]
 
