@@ -1,29 +1,25 @@
 """What the scenarios run with, and which of them this run is to run."""
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.settings import Settings, load_settings
 from tests.chaos.mastery_run import MasteryRun
+from tests.chaos.record import RunRecord
 from tests.chaos.run import FaultRun
-from tests.chaos.scenario import wanted
+from tests.chaos.runs import FAILURE, Cluster, Runs
+from tests.chaos.scenario import FULL, wanted
 from tests.chaos.workload import workload
-from tests.kafka.server import KafkaServer
 
 #: Events a second. Enough that a worker always has some on the way, few enough for two busy cores.
 RATE = 3_000
 
-
 #: The same for mastery, where a record of the raw topic is read again as a typed one.
 MASTERY_RATE = 600
-
-#: More than 1 makes the runs of mastery so many times as long; another seed makes other schools and faults.
-ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
-SEED = int(os.environ.get("FAULT_SEED", "0"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -32,49 +28,64 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         marker = item.get_closest_marker("scenario")
         (kept if marker is None or wanted(**marker.kwargs) else left).append(item)
+    if FULL and not any(item.get_closest_marker("scenario") for item in kept):
+        names = {item.get_closest_marker("scenario").kwargs["name"] for item in left}
+        raise pytest.UsageError(f"no such scenario; there are {', '.join(sorted(names))}")
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = kept
 
 
-@pytest.fixture
-def fault_settings(kafka: KafkaServer, topic_prefix: str) -> Settings:
-    """Settings of the workers. A worker is given up after 2 s."""
-    return load_settings(
-        broker=kafka.bootstrap,
-        topic_prefix=topic_prefix,
-        partitions=4,
-        session_timeout=2.0,
-        startup_timeout=30.0,
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Keep why a test failed for the record of its run, which is written when its fixtures end."""
+    report = yield
+    if report.when == "call" and report.failed:
+        item.stash[FAILURE] = report.longreprtext
+    return report
+
+
+def _settings(bootstrap: str, **changes: Any) -> Settings:
+    """Settings of the workers of one run. A worker is given up after 2 s."""
+    defaults = {
+        "broker": bootstrap,
+        "topic_prefix": f"t{uuid.uuid4().hex[:12]}.",
+        "partitions": 4,
+        "session_timeout": 2.0,
+        "startup_timeout": 30.0,
         # Hundreds of starts: the view is another process's, and has tests of its own.
-        web_view=False,
-    )
+        "web_view": False,
+    }
+    return load_settings(**(defaults | changes))
 
 
 @pytest.fixture
-def fault_run(
-    kafka: KafkaServer, fault_settings: Settings, tmp_path: Path
-) -> Iterator[Callable[..., FaultRun]]:
-    """Make a started run: `fault_run(seed=1)`."""
-    with ExitStack() as stack:
+def fault_run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runs[FaultRun]]:
+    """Make a started run: `fault_run(seed=1)`; other words are settings of its workers (tests.chaos.runs)."""
 
-        def start(*, seed: int, rate: int = RATE) -> FaultRun:
-            return stack.enter_context(FaultRun(kafka, fault_settings, tmp_path, workload(seed), rate=rate))
+    def make(
+        kafka: Cluster, settings: Settings, folder: Path, *, seed: int, rate: int | None, record: RunRecord
+    ) -> FaultRun:
+        return FaultRun(kafka, settings, folder, workload(seed), rate=rate or RATE, record=record)
 
-        yield start
+    runs = Runs(request, tmp_path, _settings, make)
+    yield runs
+    runs.close(request.node.stash.get(FAILURE, None))
 
 
 @pytest.fixture
-def mastery_run(
-    kafka: KafkaServer, fault_settings: Settings, tmp_path: Path
-) -> Iterator[Callable[..., MasteryRun]]:
-    """Make a started run of mastery: `mastery_run(seed=1)`; with `scales`, proficiencies count."""
-    with ExitStack() as stack:
+def mastery_run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runs[MasteryRun]]:
+    """Make a started run of mastery: `mastery_run(seed=1)`; `account_level_scales=True`: scales count."""
 
-        def start(*, seed: int, rate: int = MASTERY_RATE, scales: bool = False) -> MasteryRun:
-            # Three workers have a share each: of 4 partitions, Faust's assignor gives two workers all.
-            changes = {"partitions": 6, "account_level_scales": scales}
-            settings = fault_settings.model_copy(update=changes)
-            return stack.enter_context(MasteryRun(kafka, settings, tmp_path, rate=rate, seed=seed))
+    def settings(bootstrap: str, **changes: Any) -> Settings:
+        # Three workers have a share each: of 4 partitions, Faust's assignor gives two workers all.
+        return _settings(bootstrap, **({"partitions": 6} | changes))
 
-        yield start
+    def make(
+        kafka: Cluster, settings: Settings, folder: Path, *, seed: int, rate: int | None, record: RunRecord
+    ) -> MasteryRun:
+        return MasteryRun(kafka, settings, folder, rate=rate or MASTERY_RATE, seed=seed, record=record)
+
+    runs = Runs(request, tmp_path, settings, make)
+    yield runs
+    runs.close(request.node.stash.get(FAILURE, None))

@@ -75,6 +75,12 @@ class Feeder:
         assert not self._failed, f"{len(self._failed)} events could not be fed: {self._failed[0]}"
         return self._fed
 
+    def close(self) -> None:
+        """Stop, whatever became of it."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(150.0)
+
     def _run(self) -> None:
         try:
             self._feed()

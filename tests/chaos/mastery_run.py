@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from app.kafka import client_config
 from app.state.restore import restore
 from app.state.store import PartitionStore, StoreIdentity
+from tests.chaos.record import RunRecord
 from tests.chaos.row_judge import RowJudge, last_values
 from tests.chaos.run import FaultRun
+from tests.chaos.runs import Cluster
 from tests.chaos.school import School, typed_history
-from tests.kafka.server import KafkaServer
 from tests.support.records import CommittedOffsets, Record, end_offsets, read_all
 from tests.support.waiting import wait_until
 
@@ -25,10 +26,17 @@ class MasteryRun(FaultRun):
     """Like FaultRun, with a school for a workload; `finish` judges the rows instead of the typed records."""
 
     def __init__(
-        self, kafka: KafkaServer, settings: "Settings", folder: Path, *, rate: int, seed: int
+        self,
+        kafka: Cluster,
+        settings: "Settings",
+        folder: Path,
+        *,
+        rate: int,
+        seed: int,
+        record: RunRecord,
     ) -> None:
         self.school = School(seed)
-        super().__init__(kafka, settings, folder, self.school, rate=rate)
+        super().__init__(kafka, settings, folder, self.school, rate=rate, record=record)
 
     def state_folder(self, name: str) -> Path:
         """Where the worker of that name keeps its state."""
@@ -116,6 +124,13 @@ class MasteryRun(FaultRun):
         )
         judge.check_same("state files", self._held(records, judge), changelog)
         judge.check_same("restored state", self._restored(), changelog)
+        self.measure(
+            fed=self.feeder.count,
+            rows=len(judge.rows),
+            rows_of_courses=len(judge.courses),
+            rows_wrong=sum(map(len, judge.problems().values())),
+        )
+        self.first_wrong = str(judge) if judge.problems() else ""
         assert not judge.problems(), f"{judge}\n{self._evidence()}"
 
     def _held(self, changelog: Sequence[Record], judge: RowJudge) -> dict[bytes, bytes]:

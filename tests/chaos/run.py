@@ -3,19 +3,22 @@
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
+from tests.chaos.faults import Fault, RecoveryClock
 from tests.chaos.feeder import Feeder
+from tests.chaos.record import RunRecord
+from tests.chaos.runs import Cluster
 from tests.chaos.sampler import OffsetSampler
 from tests.chaos.verify import Judge
+from tests.chaos.watched_worker import WatchedWorker
 from tests.chaos.workload import Event
-from tests.kafka.server import KafkaServer
 from tests.support.records import CommittedOffsets, Record, end_offsets, read_all
 from tests.support.waiting import wait_until
-from tests.support.worker import CHECKOUT, WorkerProcess, command_environment
+from tests.support.worker import CHECKOUT, command_environment
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -41,18 +44,31 @@ EVENT_NAMES = (
 
 
 class FaultRun:
-    """Sets everything up on entering, ends every worker on leaving. Workers are made with `worker`."""
+    """Sets everything up on entering, ends every worker on leaving. Workers are made with `worker`.
+
+    `kafka.bootstrap` is where feeder and judge look; workers go to the broker of the settings.
+    """
 
     def __init__(
-        self, kafka: KafkaServer, settings: "Settings", folder: Path, events: Iterator[Event], *, rate: int
+        self,
+        kafka: Cluster,
+        settings: "Settings",
+        folder: Path,
+        events: Iterator[Event],
+        *,
+        rate: int,
+        record: RunRecord,
     ) -> None:
-        self.kafka, self.settings, self.folder = kafka, settings, folder
+        self.kafka, self.settings, self.folder, self.record = kafka, settings, folder, record
         self.raw = settings.raw_topic_name
         self.feeder = Feeder(kafka.bootstrap, self.raw, events, partitions=settings.partitions, rate=rate)
-        self.workers: list[WorkerProcess] = []
+        self.workers: list[WatchedWorker] = []
         #: Exit statuses of workers that ended by themselves and were started again.
         self.own_exits: list[int] = []
-        self._managed: set[WorkerProcess] = set()
+        #: What a judge found wrong first, in the order of feeding.
+        self.first_wrong = ""
+        self._clock = RecoveryClock(record)
+        self._managed: set[WatchedWorker] = set()
         self._closing = threading.Event()
         self._manager = threading.Thread(target=self._manage, name="process manager", daemon=True)
 
@@ -68,7 +84,7 @@ class FaultRun:
         )
         assert done.returncode == 0, f"topics apply failed:\n{done.stdout}{done.stderr}"
         self._offsets = self._open_offsets()
-        self.sampler = OffsetSampler(self._open_offsets())
+        self.sampler = OffsetSampler(self._open_offsets(), on_sample=self._saw)
         self.sampler.start()
         self.feeder.start()
         self._manager.start()
@@ -76,31 +92,75 @@ class FaultRun:
 
     def __exit__(self, *_: object) -> None:
         self._closing.set()
-        self._manager.join(10.0)
+        if self._manager.is_alive():
+            self._manager.join(10.0)
         for worker in self.workers:
-            worker.kill()
+            worker.end()
         self.kafka.thaw()
         if self.kafka.running:
-            self.feeder.stop()
-        self.sampler.stop()
-        self._offsets.close()
+            self.feeder.close()
+        if hasattr(self, "sampler"):
+            self.sampler.stop()
+            self._offsets.close()
 
     def _open_offsets(self) -> CommittedOffsets:
         return CommittedOffsets(self.kafka.bootstrap, self.settings.group_id, [self.raw])
 
+    def note(self, text: str) -> None:
+        """Add a line to the timeline."""
+        self.record.note(text)
+
+    def measure(self, **figures: Any) -> None:
+        """Set figures of the run, such as `records_fed=100`."""
+        self.record.measure(**figures)
+
+    @contextmanager
+    def fault(self, text: str, *, left: Literal["after", "before", "maybe"] = "after") -> Iterator[Fault]:
+        """Note and count what is done within; begin to measure the time until the next commit.
+
+        Fails if nothing was left to do: of the events fed before the fault, some must be uncommitted `after`
+        it, or `before` it where the broker or the worker goes on within. With `maybe` the caller looks.
+        """
+        fed, fault = self.feeder.positions(), Fault(text)
+        if left == "before":
+            fault.left = self.require_work_left()
+        self.note(text)
+        yield fault
+        committed = self.committed()
+        if left != "before":
+            fault.left = self._left(fed, committed)
+        self._clock.began(committed)
+        self.note(f"done: {text}; {fault.left} events were left to do")
+        assert fault.left > 0 or left == "maybe", f"nothing was left to do: {text} proves nothing"
+        self.record.count(faults=1)
+
+    def require_work_left(self) -> int:
+        """Return how many of the events fed until now are not committed; fail if there are none."""
+        left = self.left_of(self.feeder.positions())
+        assert left > 0, "nothing is left to do: what comes now would prove nothing"
+        return left
+
     def worker(
         self, name: str, *, module: tuple[str, ...] = ("app.cli", "worker"), **variables: str
-    ) -> WorkerProcess:
+    ) -> WatchedWorker:
         """Return a new worker, not started, that is killed at the end of the run."""
-        worker = WorkerProcess(self.settings, self.folder, name=name, module=module, variables=variables)
+        worker = WatchedWorker(
+            self.settings,
+            self.folder,
+            name=name,
+            module=module,
+            variables=variables,
+            record=self.record,
+            fault=variables.get("FAULT", ""),
+        )
         self.workers.append(worker)
         return worker
 
-    def manage(self, *workers: WorkerProcess) -> None:
+    def manage(self, *workers: WatchedWorker) -> None:
         """From now on start these again when they end by themselves, as a process manager would."""
         self._managed.update(workers)
 
-    def release(self, worker: WorkerProcess) -> None:
+    def release(self, worker: WatchedWorker) -> None:
         """No longer start it again."""
         self._managed.discard(worker)
 
@@ -109,7 +169,11 @@ class FaultRun:
             for worker in list(self._managed):
                 if worker.returncode is not None:
                     self.own_exits.append(worker.returncode)
+                    self.note(f"{worker.name} ended by itself with {worker.returncode}")
                     worker.start()
+
+    def _saw(self, sample: dict[tuple[str, int], int]) -> None:
+        self._clock.saw({partition: at for (topic, partition), at in sample.items() if topic == self.raw})
 
     def committed(self) -> dict[int, int]:
         """Return what the group has committed of the raw topic, by partition."""
@@ -117,7 +181,10 @@ class FaultRun:
 
     def left_of(self, fed: dict[int, int]) -> int:
         """Return how many of the events fed up to these positions are not committed."""
-        committed = self.committed()
+        return self._left(fed, self.committed())
+
+    @staticmethod
+    def _left(fed: dict[int, int], committed: dict[int, int]) -> int:
         return sum(max(0, position - committed.get(partition, 0)) for partition, position in fed.items())
 
     def wait_for_progress(self, events: int, timeout: float = 30.0) -> None:
@@ -152,6 +219,8 @@ class FaultRun:
         for event_name, records in typed.items():
             judge.take_typed(event_name, records)
         judge.take_dead(dead)
+        self.measure(**judge.figures())
+        self.first_wrong = judge.first_wrong()
         assert not judge.problems(), f"{judge}\n{self._evidence()}"
         assert judge.counts["typed"] > 0, "nothing was written at all"
         self.sampler.stop()
@@ -172,4 +241,4 @@ class FaultRun:
         return "\n".join(worker.log for worker in self.workers)
 
     def _evidence(self) -> str:
-        return f"worker logs in {self.folder}; own exits: {self.own_exits}; at {time.strftime('%H:%M:%S')}"
+        return f"worker logs in {self.folder}; own exits: {self.own_exits}"

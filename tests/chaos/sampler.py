@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 from confluent_kafka import KafkaException
 
@@ -15,8 +16,10 @@ _INTERVAL = 0.05
 class OffsetSampler:
     """A thread that asks for a group's committed offsets all the time and notes when one goes back."""
 
-    def __init__(self, offsets: CommittedOffsets) -> None:
-        self._offsets = offsets
+    def __init__(
+        self, offsets: CommittedOffsets, *, on_sample: Callable[[dict[tuple[str, int], int]], None]
+    ) -> None:
+        self._offsets, self._on_sample = offsets, on_sample
         self._last: dict[tuple[str, int], int] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="offset sampler", daemon=True)
@@ -45,4 +48,5 @@ class OffsetSampler:
                     moment = time.strftime("%H:%M:%S")
                     self.went_back.append(f"{place} from {self._last[place]} to {offset} at {moment}")
             self._last.update(now)
+            self._on_sample(now)
         self._offsets.close()

@@ -1,48 +1,55 @@
 """kill -9, at any moment and between any two steps of a checkpoint."""
 
-import random
 import signal
 import time
 
-import pytest
-
 from tests.chaos.run import FAULTY_WORKER
-
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
+from tests.chaos.scenario import rounds, scenario, times
 
 STEPS = ("begin", "produce", "flush", "send_offsets", "end", "done")
 
 
-def test_kill_at_ten_random_points(fault_run) -> None:
-    """Every other kill hits a worker that is still starting or taking over its partitions."""
-    rng = random.Random(20)
-    run = fault_run(seed=1)
-    worker = run.worker("worker")
-    worker.start()
-    kills = tries = 0
-    while kills < 10:
-        if tries % 2:
-            time.sleep(rng.uniform(1.0, 5.0))
-        else:
-            worker.wait_ready()
-            time.sleep(rng.uniform(0.05, 1.0))
-        fed = run.feeder.positions()
-        worker.kill()
-        # A kill while nothing was left to do would prove nothing.
-        kills += run.left_of(fed) > 0
-        tries += 1
-        assert tries < 20, f"only {kills} of {tries} kills hit a worker that had work left"
+@scenario("kill-random", ci=True, seconds=300)
+def test_kill_at_random_points(fault_run) -> None:
+    """A worker is killed (-9) at 20 random moments under load and started again with the same state.
+
+    Every other kill hits one that is still starting or taking over its partitions. Every event is found
+    exactly once, in its typed topic or the dead letters, in the order of its raw partition.
+    """
+    for seed, rng in rounds("kill-random"):
+        run = fault_run(seed=seed)
+        worker = run.worker("worker")
         worker.start()
-    run.finish()
+        wanted, kills, tries = times(20, ci=5), 0, 0
+        while kills < wanted:
+            if tries % 2:
+                time.sleep(rng.uniform(1.0, 4.0))
+            else:
+                worker.wait_ready()
+                time.sleep(rng.uniform(0.05, 1.0))
+            with run.fault(f"kill {tries}", left="maybe") as fault:
+                worker.kill()
+            # A kill while nothing was left to do would prove nothing.
+            kills += fault.left > 0
+            tries += 1
+            assert tries < 2 * wanted, f"only {kills} of {tries} kills hit a worker that had work left"
+            worker.start()
+        run.finish()
 
 
+@scenario("kill-between-steps", seconds=180)
 def test_kill_between_every_two_steps_of_a_checkpoint(fault_run) -> None:
-    rng = random.Random(21)
-    run = fault_run(seed=2)
-    for step in STEPS:
-        worker = run.worker(f"killed-{step}", module=FAULTY_WORKER, FAULT=f"kill:{step}:{rng.randint(1, 9)}")
-        worker.start()
-        assert worker.wait(30.0) == -signal.SIGKILL, worker.log
-        assert run.left_of(run.feeder.positions()) > 0
-    run.worker("last").start()
-    run.finish()
+    """A worker kills itself (-9) before each step of a checkpoint: begin, produce, flush, send offsets, end.
+
+    And right after the end. The next one takes over; every event is found exactly once.
+    """
+    for seed, rng in rounds("kill-between-steps"):
+        run = fault_run(seed=seed)
+        for step in STEPS:
+            fault = f"kill:{step}:{rng.randint(1, 9)}"
+            worker = run.worker(f"killed-{step}", module=FAULTY_WORKER, FAULT=fault)
+            with run.fault(fault):
+                worker.start()
+                assert worker.wait(30.0) == -signal.SIGKILL, worker.log
+        run.worker("last").start()
+        run.finish()

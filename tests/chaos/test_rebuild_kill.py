@@ -3,11 +3,7 @@
 import signal
 import time
 
-import pytest
-
-from tests.chaos.conftest import ROUNDS, SEED
-
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240 * ROUNDS)]
+from tests.chaos.scenario import FULL, rounds, scenario
 
 #: A kill amid a transaction costs the next run 10 s: it waits until the broker aborts that.
 STEPS = ("end:3",)
@@ -32,22 +28,31 @@ def _rebuild(run, *arguments: str, **variables: str) -> int:
     return status
 
 
+def _killed(run, step: str, *arguments: str, **variables: str) -> None:
+    assert _rebuild(run, *arguments, FAULT=f"kill:{step}", **variables) == -signal.SIGKILL, step
+    run.record.count(faults=1)
+
+
+@scenario("kill-in-rebuild", ci=True, seconds=300)
 def test_killed_and_run_again(mastery_run) -> None:
-    """At every moment workers could go on; here they do at the end."""
-    run = mastery_run(seed=SEED + 37)
-    worker = run.worker("worker")
-    worker.start()
-    run.wait_for_rows(300)
-    worker.terminate()
-    assert worker.wait(30.0) == 0, worker.log
-    run.feeder.stop()
-    killed = -signal.SIGKILL
-    more = LONG_STEPS if ROUNDS > 1 else ()
-    for step in more:
-        assert _rebuild(run, "--from-changelog", FAULT=f"kill:{step}", **OTHER_SETTING) == killed, step
-    assert not more or _rebuild(run, "--from-changelog") == 0
-    for step in (*STEPS, *more):
-        assert _rebuild(run, FAULT=f"kill:{step}") == killed, step
-    assert _rebuild(run) == 0
-    worker.start()
-    run.finish(rebuilt=True)
+    """`mastery state rebuild` is killed (-9) at each step of its transactions, from changelog and results.
+
+    At every moment workers could go on. The same command goes on where it was; every row is the oracle's.
+    """
+    for seed, _ in rounds("kill-in-rebuild"):
+        run = mastery_run(seed=seed)
+        worker = run.worker("worker")
+        worker.start()
+        run.wait_for_rows(300)
+        worker.terminate()
+        assert worker.wait(30.0) == 0, worker.log
+        run.feeder.stop()
+        more = LONG_STEPS if FULL else ()
+        for step in more:
+            _killed(run, step, "--from-changelog", **OTHER_SETTING)
+        assert not more or _rebuild(run, "--from-changelog") == 0
+        for step in (*STEPS, *more):
+            _killed(run, step)
+        assert _rebuild(run) == 0
+        worker.start()
+        run.finish(rebuilt=True)

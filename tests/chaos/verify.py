@@ -31,6 +31,7 @@ class Judge:
         # The last raw offset by output topic and partition and raw partition.
         self._last: dict[tuple[str, int, int], int] = {}
         self._problems: dict[str, list[str]] = defaultdict(list)
+        self._wrong: set[Place] = set()
         self.counts: Counter[str] = Counter()
 
     def take_typed(self, event_name: str, records: Iterable[Record]) -> None:
@@ -46,6 +47,7 @@ class Judge:
             place = self._origin(record)
             self._book(record, place, DEAD)
             if place in self._fed and record.value != self._fed[place].event.value:
+                self._wrong.add(place)
                 self._problems["with other bytes"].append(_where(record))
 
     def problems(self) -> dict[str, list[str]]:
@@ -58,6 +60,38 @@ class Judge:
         ]
         twice = [f"raw {place}: {', '.join(at)}" for place, at in self._found.items() if len(at) > 1]
         return found | {kind: list_ for kind, list_ in (("lost", lost), ("more than once", twice)) if list_}
+
+    def figures(self) -> dict[str, int]:
+        """Return what a run reports: counts of what was fed, what was found, and what is wrong."""
+        problems = self.problems()
+        outcomes = Counter(item.event.outcome for item in self._fed.values())
+        return {
+            "fed": len(self._fed),
+            "typed": self.counts["typed"],
+            "dead_letters": self.counts["dead"],
+            "ignored": outcomes[IGNORED],
+            "lost": len(problems.get("lost", ())),
+            "duplicates": len(problems.get("more than once", ())),
+            "wrong": sum(map(len, problems.values())),
+        }
+
+    def first_wrong(self) -> str:
+        """Tell the event that was fed first of all that something is wrong with, and where it was found."""
+        by_time = sorted(self._wrong_places(), key=lambda place: self._fed[place].timestamp)
+        if not by_time:
+            return next((f"{kind}: {lines[0]}" for kind, lines in self.problems().items()), "")
+        place = by_time[0]
+        event = self._fed[place].event
+        at = ", ".join(self._found.get(place, ())) or "nowhere"
+        return f"raw {place}, belongs to {event.outcome}, found at: {at}\n{event.value!r}"
+
+    def _wrong_places(self) -> set[Place]:
+        lost = {
+            place
+            for place, item in self._fed.items()
+            if item.event.outcome != IGNORED and place not in self._found
+        }
+        return self._wrong | lost | {place for place, at in self._found.items() if len(at) > 1}
 
     def __str__(self) -> str:
         lines = [f"{len(self._fed)} fed, found {dict(self.counts)}"]
@@ -74,12 +108,15 @@ class Judge:
             return
         self._found[place].append(where)
         if item.event.outcome != outcome:
+            self._wrong.add(place)
             self._problems["in the wrong topic"].append(f"{where}, raw {place} is {item.event.outcome}")
         if record.timestamp != item.timestamp:
+            self._wrong.add(place)
             self._problems["with another time"].append(f"{where}: {record.timestamp}, not {item.timestamp}")
         raw_partition, raw_offset = place
         stretch = (record.topic, record.partition, raw_partition)
         if raw_offset < self._last.get(stretch, -1):
+            self._wrong.add(place)
             self._problems["out of order"].append(f"{where}: raw {place} after {self._last[stretch]}")
         self._last[stretch] = raw_offset
 
