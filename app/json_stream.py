@@ -13,7 +13,7 @@ import msgspec
 
 from app.errors import MasteryError
 
-__all__ = ["EventFileError", "json_events"]
+__all__ = ["EventFileError", "json_events", "json_objects"]
 
 CHUNK_BYTES = 1024 * 1024
 # A bracket that is never closed must not pull the rest of a large file into memory. No broker takes so much.
@@ -35,36 +35,49 @@ def json_events(stream: BinaryIO, name: str) -> Iterator[bytes]:
 
     Raises EventFileError at the first place that is not a JSON object; what came before has been yielded.
     """
-    return _Splitter(stream, name).events()
+    return (raw for _, raw in _Splitter(stream, name).events())
+
+
+def json_objects(stream: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
+    """Yield each JSON object with the number of the line it begins on; arrays may hold arrays.
+
+    That is what `jq -s` makes of the pages of a list. Otherwise as `json_events`.
+    """
+    return _Splitter(stream, name, nested=True).events()
 
 
 class _Splitter:
     """Reads pieces into a buffer and cuts values out of it. `_at` is where the next one is looked for."""
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, stream: BinaryIO, name: str, *, nested: bool = False) -> None:
         self._stream = stream
         self._name = name
+        self._nested = nested
         self._buffer = b""
         self._at = 0
         self._line = 1
 
-    def events(self) -> Iterator[bytes]:
-        """See `json_events`."""
+    def events(self) -> Iterator[tuple[int, bytes]]:
+        """See `json_objects`."""
         self._more()
         if self._buffer.startswith(_BYTE_ORDER_MARK):
             self._at = len(_BYTE_ORDER_MARK)
         while (first := self._next_byte()) is not None:
             if first == b"[":
-                self._move(self._at + 1)
                 yield from self._array()
             else:
-                yield self._object()
+                yield self._line, self._object()
 
-    def _array(self) -> Iterator[bytes]:
-        """Yield the elements of an array whose `[` is behind us, up to its `]`."""
+    def _array(self, *, inner: bool = False) -> Iterator[tuple[int, bytes]]:
+        """Yield the elements of the array that begins here, and move behind its `]`."""
+        self._move(self._at + 1)
         following = self._next_byte()
         while following != b"]":
-            yield self._object()
+            # Once more: after a comma it is not what was seen before.
+            if self._next_byte() == b"[" and self._nested and not inner:
+                yield from self._array(inner=True)
+            else:
+                yield self._line, self._object()
             following = self._next_byte()
             if following not in {b",", b"]"}:
                 raise self._error("a comma or a closing bracket is missing after the event before")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import json_stream
-from app.json_stream import EventFileError, json_events
+from app.json_stream import EventFileError, json_events, json_objects
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -94,3 +94,13 @@ def test_a_bracket_that_is_never_closed_does_not_swallow_the_file(monkeypatch):
     with pytest.raises(EventFileError, match="line 3: broken JSON"):
         list(json_events(stream, "f.json"))
     assert stream.tell() < 2_000
+
+
+def test_arrays_in_an_array_are_opened_and_lines_told():
+    text = b'[\n [{"a": 1}, {"a": 2}],\n [],\n [\n  {"a": 3}]\n]\n{"a": 4}'
+    found = list(json_objects(io.BytesIO(text), "f.json"))
+    assert found == [(2, b'{"a": 1}'), (2, b'{"a": 2}'), (5, b'{"a": 3}'), (7, b'{"a": 4}')]
+    with pytest.raises(EventFileError, match="line 2: an event is a JSON object"):
+        split(text)
+    with pytest.raises(EventFileError, match="this is none"):
+        list(json_objects(io.BytesIO(b"[[[{}]]]"), "f.json"))
