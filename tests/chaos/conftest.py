@@ -1,17 +1,16 @@
 """What the scenarios run with, and which of them this run is to run."""
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.settings import Settings, load_settings
+from app.settings import Settings
 from tests.chaos.mastery_run import MasteryRun
 from tests.chaos.record import RunRecord
 from tests.chaos.run import FaultRun
-from tests.chaos.runs import FAILURE, Cluster, Runs
+from tests.chaos.runs import FAILURE, Cluster, Runs, worker_settings
 from tests.chaos.scenario import FULL, wanted
 from tests.chaos.workload import workload
 
@@ -45,20 +44,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
-def _settings(bootstrap: str, **changes: Any) -> Settings:
-    """Settings of the workers of one run. A worker is given up after 2 s."""
-    defaults = {
-        "broker": bootstrap,
-        "topic_prefix": f"t{uuid.uuid4().hex[:12]}.",
-        "partitions": 4,
-        "session_timeout": 2.0,
-        "startup_timeout": 30.0,
-        # Hundreds of starts: the view is another process's, and has tests of its own.
-        "web_view": False,
-    }
-    return load_settings(**(defaults | changes))
-
-
 @pytest.fixture
 def fault_run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runs[FaultRun]]:
     """Make a started run: `fault_run(seed=1)`; other words are settings of its workers (tests.chaos.runs)."""
@@ -68,7 +53,7 @@ def fault_run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runs[F
     ) -> FaultRun:
         return FaultRun(kafka, settings, folder, workload(seed), rate=rate or RATE, record=record)
 
-    runs = Runs(request, tmp_path, _settings, make)
+    runs = Runs(request, tmp_path, worker_settings, make)
     yield runs
     runs.close(request.node.stash.get(FAILURE, None))
 
@@ -79,7 +64,7 @@ def mastery_run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runs
 
     def settings(bootstrap: str, **changes: Any) -> Settings:
         # Three workers have a share each: of 4 partitions, Faust's assignor gives two workers all.
-        return _settings(bootstrap, **({"partitions": 6} | changes))
+        return worker_settings(bootstrap, **({"partitions": 6} | changes))
 
     def make(
         kafka: Cluster, settings: Settings, folder: Path, *, seed: int, rate: int | None, record: RunRecord

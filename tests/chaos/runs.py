@@ -1,5 +1,6 @@
 """The fixtures' hands: start runs one after the other, end each, and keep what became of it."""
 
+import uuid
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -7,17 +8,31 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import pytest
 
+from app.settings import Settings, load_settings
 from tests.chaos.record import RunRecord
 
 if TYPE_CHECKING:
-    from app.settings import Settings
     from tests.chaos.run import FaultRun
 
-__all__ = ["FAILURE", "Cluster", "Runs"]
+__all__ = ["FAILURE", "Cluster", "Runs", "worker_settings"]
 
 #: Why a test failed, as long as it is torn down.
 FAILURE = pytest.StashKey[str]()
 _Run = TypeVar("_Run", bound="FaultRun")
+
+
+def worker_settings(bootstrap: str, **changes: Any) -> Settings:
+    """Settings of the workers of one run. A worker is given up after 2 s."""
+    defaults = {
+        "broker": bootstrap,
+        "topic_prefix": f"t{uuid.uuid4().hex[:12]}.",
+        "partitions": 4,
+        "session_timeout": 2.0,
+        "startup_timeout": 30.0,
+        # Hundreds of starts: the view is another process's, and has tests of its own.
+        "web_view": False,
+    }
+    return load_settings(**(defaults | changes))
 
 
 class Cluster(Protocol):
@@ -45,7 +60,7 @@ class Runs(Generic[_Run]):
         self,
         request: pytest.FixtureRequest,
         folder: Path,
-        settings: Callable[..., "Settings"],
+        settings: Callable[..., Settings],
         make: Callable[..., _Run],
     ) -> None:
         self._request, self._folder, self._settings, self._make = request, folder, settings, make
