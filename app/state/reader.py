@@ -5,16 +5,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from zlib import crc32
 
-from app.state.errors import file_errors
+from app.state.errors import StateFileUnusable, file_errors
 
 __all__ = ["StoreReader"]
 
 # The key of a row has colons (3A), that of a mark has none: see app.state.store.
 _COUNT = "SELECT count(*) FROM rows WHERE instr(key, x'3A')"
-_SCAN = "SELECT key, value FROM rows WHERE key >= ? AND instr(key, x'3A') ORDER BY key LIMIT ?"
+_SCAN = "SELECT key, value, seal FROM rows WHERE key >= ? AND instr(key, x'3A') ORDER BY key LIMIT ?"
 _SCAN_BELOW = _SCAN.replace("instr", "key < ? AND instr")
-_MARKS = "SELECT key, value FROM rows WHERE key >= ? AND key < ? AND NOT instr(key, x'3A')"
+_MARKS = "SELECT key, value, seal FROM rows WHERE key >= ? AND key < ? AND NOT instr(key, x'3A')"
 
 #: SQLite takes 32,766 parameters; statements of 500 are as fast as any.
 _KEYS_AT_A_TIME = 500
@@ -51,8 +52,8 @@ class StoreReader:
             for start in range(0, len(wanted), _KEYS_AT_A_TIME):
                 some = wanted[start : start + _KEYS_AT_A_TIME]
                 marks = ",".join("?" * len(some))
-                statement = f"SELECT key, value FROM rows WHERE key IN ({marks})"  # noqa: S608 - marks alone
-                found.update(self._db.execute(statement, some).fetchall())
+                statement = f"SELECT key, value, seal FROM rows WHERE key IN ({marks})"  # noqa: S608 - marks alone
+                found.update(self._sealed(self._db.execute(statement, some)))
         return found
 
     def count(self) -> int:
@@ -77,14 +78,23 @@ class StoreReader:
         begin, end = max(prefix, after + b"\0"), _end(prefix)
         with file_errors(self.path):
             if end is None:
-                return self._db.execute(_SCAN, (begin, limit)).fetchall()
+                return self._sealed(self._db.execute(_SCAN, (begin, limit)))
             # Not to read on for the rest of `limit`: a student has some rows, a file has 100,000.
-            return self._db.execute(_SCAN_BELOW, (begin, end, limit)).fetchall()
+            return self._sealed(self._db.execute(_SCAN_BELOW, (begin, end, limit)))
 
     def marks(self, prefix: bytes) -> dict[bytes, bytes]:
         """Return the marks, kept beside the rows, whose keys begin with `prefix`, which is not empty."""
         with file_errors(self.path):
-            return dict(self._db.execute(_MARKS, (prefix, _end(prefix))).fetchall())
+            return dict(self._sealed(self._db.execute(_MARKS, (prefix, _end(prefix)))))
+
+    def _sealed(self, found: sqlite3.Cursor) -> list[tuple[bytes, bytes]]:
+        rows = []
+        for key, value, seal in found:
+            # As row_seal, without a call for each row.
+            if crc32(value, crc32(key)) != seal:
+                raise StateFileUnusable(self.path, "is damaged: a row is not what was written")
+            rows.append((key, value))
+        return rows
 
 
 def _end(prefix: bytes) -> bytes | None:

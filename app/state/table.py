@@ -68,6 +68,8 @@ class StateTable:
         self._partitions: dict[int, _Partition] = {}
         self._overlay = Overlay()
         self._notes: dict[int, dict[str, str]] = {}
+        #: Files that this process has read in full or written from the beginning. Nobody else writes them.
+        self._trusted: set[int] = set()
 
     @property
     def partitions(self) -> Sequence[int]:
@@ -105,6 +107,7 @@ class StateTable:
         self._partitions = {
             partition: _Partition(store, readers[partition]) for partition, store in stores.items()
         }
+        self._trusted.update(stores)
         return True
 
     def give_up(self) -> None:
@@ -207,6 +210,7 @@ class StateTable:
             yield
         except StateFileUnusable as error:
             self._partitions.pop(partition).close()
+            self._trusted.discard(partition)
             self._files.move_aside(partition, str(error))
             raise
 
@@ -222,13 +226,16 @@ class StateTable:
             changelog.topic, changelog.topic_id, partition, changelog.partitions, changelog.rows_format
         )
         try:
-            store = PartitionStore(path, identity, cache_kibibytes=self._cache)
+            store = PartitionStore(
+                path, identity, cache_kibibytes=self._cache, trusted=partition in self._trusted
+            )
             if store.position == 0 or time.time() - store.synced_at < changelog.delete_retention / 2:
                 return store
             store.close()
             reason = "it is too old: rows that were deleted meanwhile could be missing from the changelog"
         except StateFileUnusable as error:
             reason = str(error)
+        self._trusted.discard(partition)
         self._files.move_aside(partition, reason)
         return PartitionStore(path, identity, cache_kibibytes=self._cache)
 

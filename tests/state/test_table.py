@@ -193,13 +193,13 @@ def test_damage_found_later_ends_the_worker_once(table: StateTable, scene: Scene
         scene.commit(table, 0, {b"a:x%d:7" % number: bytes(4000)})
     table.close()
     path = scene.folder / "0.db"
-    raw = bytearray(path.read_bytes())
-    # Pages in the middle: neither the ends nor the schema, which are looked at when a file is opened.
-    middle = len(raw) // 8192 // 2 * 8192
-    raw[middle : middle + 3 * 8192] = b"\xff" * (3 * 8192)
-    path.write_bytes(raw)
     again = scene.table()
+    # All of a file is looked at when it is opened: this comes after.
     assert again.take_over([0])
+    middle = path.stat().st_size // 8192 // 2 * 8192
+    with path.open("r+b") as file:
+        file.seek(middle)
+        file.write(b"\xff" * (3 * 8192))
     with pytest.raises(StateFileUnusable):
         again.get_many(0, [b"a:x%d:7" % number for number in range(30)])
     again.close()
