@@ -13,6 +13,7 @@ from app.embedded.broker import is_embedded
 from app.embedded.offsets import commit_again
 from app.errors import MasteryError
 from app.events.decode import EventDecoder
+from app.events.envelopes import Unwrapper
 from app.events.errors import ErrorKind
 from app.events.keys import key_function
 from app.events.names import DOCUMENTED_EVENTS
@@ -181,6 +182,7 @@ def build_router(settings: Settings, contract: Contract, ids: SchemaIds) -> Rout
         routes,
         dead_letter_topic=settings.dead_letter_topic,
         max_message_bytes=settings.max_message_bytes,
+        unwrap=Unwrapper(settings.raw_envelope),
     )
 
 

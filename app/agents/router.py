@@ -9,10 +9,11 @@ from operator import itemgetter
 from typing import Any
 
 from app.deadletter import dead_letter_headers
+from app.events.envelopes import Unwrapper
 from app.events.errors import ErrorKind, EventIgnored, EventRefused
 from app.schemas.encoder import TimestampRangeError, is_plain_ascii
 from app.stream.application import StreamApp
-from app.stream.batch import Output, RawRecord, RecordBatch
+from app.stream.batch import Output, RawRecord, RecordBatch, keep_newest
 
 __all__ = ["Route", "Router", "add_router"]
 
@@ -44,12 +45,14 @@ class Router:
         *,
         dead_letter_topic: str,
         max_message_bytes: int,
+        unwrap: Unwrapper | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._decode = decode
         self._routes = routes
         self._dead_letter_topic = dead_letter_topic
         self._max_bytes = max_message_bytes - _FRAMING
+        self._unwrap = unwrap or Unwrapper()
         self._clock = clock
         self._event_names = {route.topic: route.event_name for route in routes.values()}
 
@@ -75,7 +78,7 @@ class Router:
                 if len(encoded) + len(key) > max_bytes:
                     raise EventRefused(ErrorKind.TOO_LARGE, "")  # noqa: TRY301 - refused like any other
             except EventRefused as refusal:
-                self._refuse(output, batch, record, refusal, now)
+                self._look_into(output, batch, record, refusal, now)
             except TimestampRangeError as error:
                 self._refuse(output, batch, record, EventRefused(ErrorKind.OUT_OF_RANGE, error.path), now)
             except EventIgnored as ignored:
@@ -90,6 +93,43 @@ class Router:
         for topic, count in Counter(map(itemgetter(0), output.typed)).items():
             output.events[self._event_names[topic]] = count
         return output
+
+    def _look_into(
+        self, output: Output, batch: RecordBatch, record: RawRecord, refusal: EventRefused, now: int
+    ) -> None:
+        """Take the events out of a record that is none itself; where that fails for one, refuse it whole."""
+        timestamp = _timestamp(record.timestamp, now)
+        inner = Output()
+        try:
+            for place, value in self._unwrap(record.value, refusal):
+                try:
+                    self._add(inner, value, timestamp)
+                except EventRefused as refused:
+                    raise refused.within(place) from None
+                except TimestampRangeError as error:
+                    raise EventRefused(ErrorKind.OUT_OF_RANGE, error.path).within(place) from None
+        except EventRefused as refused:
+            self._refuse(output, batch, record, refused, now)
+            return
+        output.typed += inner.typed
+        output.ignored += inner.ignored
+        keep_newest(output.newest, inner.newest)
+
+    def _add(self, output: Output, value: bytes, timestamp: int) -> None:
+        """Add one event, as the loop of `__call__` does for most without the call."""
+        try:
+            event = self._decode(value)
+        except EventIgnored as ignored:
+            output.ignored[ignored.event_name] += 1
+            return
+        route = self._routes[event.__class__]
+        encoded = (route.encode_ascii if is_plain_ascii(value) else route.encode)(event)
+        key = route.key(event)
+        if len(encoded) + len(key) > self._max_bytes:
+            raise EventRefused(ErrorKind.TOO_LARGE)
+        output.typed.append((route.topic, encoded, key, -1, None, None, timestamp))
+        metadata = event.metadata
+        keep_newest(output.newest, {(route.event_name, metadata.root_account_uuid): metadata.event_time})
 
     def _refuse(
         self, output: Output, batch: RecordBatch, record: RawRecord, refusal: EventRefused, now: int

@@ -14,6 +14,7 @@ class ErrorKind(StrEnum):
     NOT_UTF8 = "not-utf8"
     NOT_JSON = "not-json"
     NOT_AN_OBJECT = "not-an-object"
+    IN_ENVELOPE = "in-envelope"
     NO_EVENT_NAME = "no-event-name"
     UNKNOWN_EVENT = "unknown-event"
     IGNORED_EVENT = "ignored-event"
@@ -28,14 +29,22 @@ class EventRefused(MasteryError):
     """An event that can not be published, now or later.
 
     `kind` says what is wrong and `path` where: names of the contract joined by dots, such as
-    `body.rubric_criterion.ratings[2].points`, or "" for the event as a whole. Neither holds anything of the
-    event's content, nor does the message.
+    `body.rubric_criterion.ratings[2].points`, or "" for the event as a whole; one of several events in one
+    record has its number before that, as `[3].body.score`. `advice` says more where kind and place do not
+    say it all. None of them holds anything of the event's content, nor does the message.
     """
 
-    def __init__(self, kind: ErrorKind, path: str = "") -> None:
-        super().__init__(f"{kind} at {path}" if path else str(kind))
+    def __init__(self, kind: ErrorKind, path: str = "", *, advice: str | None = None) -> None:
+        message = f"{kind} at {path}" if path else str(kind)
+        super().__init__(message if advice is None else f"{message}: {advice}")
         self.kind = kind
         self.path = path
+
+    def within(self, place: str) -> "EventRefused":
+        """Return this refusal as that of the part at `place` of a record."""
+        if not place:
+            return self
+        return EventRefused(self.kind, f"{place}.{self.path}" if self.path else place)
 
 
 class EventIgnored(Exception):

@@ -90,6 +90,11 @@ def _producer(replacement: bytes) -> Callable[[Event], bytes]:
     return lambda event: _raw(event).replace(b'"producer":"canvas"', b'"producer":"' + replacement + b'"')
 
 
+def _notification(event: Event) -> bytes:
+    """As Amazon's SNS passes it on to a queue."""
+    return _encode({"Type": "Notification", "MessageId": "1", "Message": _raw(event).decode()})
+
+
 def _too_large(event: Event) -> bytes:
     """Short in JSON, long in Avro: unknown fields of an array's items are kept with their whole path."""
     criterion = event.body["rubric_criterion"]
@@ -105,7 +110,8 @@ BREAKAGES = (
     Breakage("null-value", "", _always(None)),
     Breakage("not-json", "", lambda event: _raw(event)[:-40]),
     Breakage("not-utf8", "", _producer(b"canv\xe9s")),
-    Breakage("not-an-object", "", lambda event: b"[" + _raw(event) + b"]"),
+    Breakage("not-an-object", "", _always(b"[{}]")),
+    Breakage("in-envelope", "", lambda event: b"[" + _raw(event) + b"]"),
     Breakage("no-event-name", "metadata.event_name", _without("metadata", "event_name")),
     Breakage("unknown-event", "metadata.event_name", _with("metadata", "event_name", "outcome_forgotten")),
     Breakage("missing-field", "metadata.event_time", _without("metadata", "event_time")),
@@ -116,6 +122,7 @@ BREAKAGES = (
     Breakage("not-json", "", _too_deep, huge=True),
     Breakage("not-json", "", _always(b"this is not JSON")),
     Breakage("not-utf8", "", _always(b"\xff\xfe{\x00}\x00")),
+    Breakage("in-envelope", "", _notification),
     Breakage("not-an-object", "", _always(b"null")),
     Breakage("no-event-name", "metadata", _part("metadata", None)),
     Breakage("missing-field", "body", _part("body", None)),

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from app.events.envelopes import check_envelopes
 from app.mastery.rules import AccountRules, MasteryRules, UnknownDefinition
 from app.settings.types import (
     AccountSettings,
@@ -54,6 +55,11 @@ class StreamSettings(BaseModel):
     raw_topic: TopicPart | None = Field(
         default=None,
         description="Topic that holds the raw Live Events, if it is not <prefix>live-events.",
+    )
+    raw_envelope: Annotated[str, AfterValidator(check_envelopes)] = Field(
+        default="none",
+        description="What is opened to take events out of that do not arrive plain: none (they become dead "
+        "letters that name it), auto (all but jwt), or names such as sqs,sns: docs/envelopes.md.",
     )
     schema_registry_url: HttpUrl | None = Field(
         default=None,

@@ -26,6 +26,7 @@ from tests.support.events import CONTRACT
 IDS = SimpleNamespace(by_name={name: event.local_id for name, event in CONTRACT.events.items()})
 PARSED = {name: fastavro.parse_schema(event.schema) for name, event in CONTRACT.events.items()}
 ROUTER = build_router(load_settings(), CONTRACT, IDS)
+UNPACKING = build_router(load_settings(raw_envelope="auto,jwt"), CONTRACT, IDS)
 NOW = 1_800_000_000_000
 ROUTER._clock = lambda: NOW * 1_000_000
 
@@ -34,6 +35,10 @@ FIELD_NAMES = {"metadata", "body", "extra"} | {
     name for event in CONTRACT.events.values() for name in re.findall(r'"name":\s*"(\w+)"', event.text)
 }
 PATH = re.compile(r"\w+(\[\d+\])?(\.\w+(\[\d+\])?)*", re.ASCII)
+IN_ENVELOPE = re.compile(
+    r"in-envelope: ([a-z-]+(?:,[a-z-]+)*) \(MASTERY_RAW_ENVELOPE=\1 takes it out"
+    r"(?: without checking who signed it)?\)"
+)
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 records = st.builds(
@@ -111,12 +116,22 @@ def assert_dead(dead: Any, record: FakeRecord) -> None:
         "__streams.errors.offset": b"0",
     }
     ErrorKind(kind)
-    if message != kind:
+    if kind == "in-envelope":
+        assert IN_ENVELOPE.fullmatch(message)
+        assert_in_envelope(record.value)
+    elif message != kind:
         said, _, path = message.partition(" at ")
         assert said == kind
         assert PATH.fullmatch(path)
         assert set(re.findall(r"[a-z_]+", path)) <= FIELD_NAMES
     assert_rightly_refused(kind, record.value)
+
+
+def assert_in_envelope(value: bytes | None) -> None:
+    """What is refused as packed says more when it is unpacked: events, or another refusal."""
+    output = UNPACKING(RecordBatch("raw", 3, 0, 1, [FakeRecord(0, value=value)], assignment_of(1)))
+    assert "in-envelope" not in output.dead_letters
+    assert output.typed or output.ignored or output.dead
 
 
 def assert_rightly_refused(kind: str, value: bytes | None) -> None:

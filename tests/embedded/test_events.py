@@ -14,8 +14,8 @@ from app.schemas.models import build_models
 
 CONTRACT = load_contract()
 TODAY = date(2026, 3, 2)
-# Of 200 KB and more, and nothing to look at.
-LEFT_OUT = {ErrorKind.TOO_LARGE, ErrorKind.IGNORED_EVENT}
+# Of 200 KB and more, and nothing to look at; and what the decoder alone does not say.
+LEFT_OUT = {ErrorKind.TOO_LARGE, ErrorKind.IGNORED_EVENT, ErrorKind.IN_ENVELOPE}
 
 
 def outcome_of(decode, raw):
