@@ -85,9 +85,9 @@ def log_to_stderr(level: str, form: Literal["text", "json"] = "text") -> None:
     logging.basicConfig(
         level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr, force=True
     )
-    # They narrate every step of a rebalance at INFO; app.stream logs what matters of it. httpx tells every
-    # address that it calls, and in those students may stand.
-    for name in ("faust", "mode", "aiokafka", "asyncio", "httpx", "httpcore"):
+    # They narrate every step of a rebalance at INFO; app.stream logs what matters of it. httpx, and its
+    # successor that the registry's client takes, tell every address called: in those students may stand.
+    for name in ("faust", "mode", "aiokafka", "asyncio", "httpx", "httpcore", "httpx2", "httpcore2"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
     # Whoever wants fewer lines still wants to know who looked at whom.
     logging.getLogger("mastery.audit").setLevel(logging.INFO)

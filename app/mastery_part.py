@@ -57,7 +57,8 @@ class MasteryPart:
         on_failure: Callable[[MasteryError], None],
     ) -> "MasteryPart":
         """Put it together; nothing is connected but to ask for the changelog's id."""
-        look_up = schema_lookup(settings, contract)
+        # The registry may be away by the time that the first record of a topic is read.
+        look_up = schema_lookup(settings, contract, known=ids.catalogue.schemas())
         folder = settings.rows_folder
         definitions = Definitions(settings, folder, look_up, settings.mastery_rules, on_failure=on_failure)
         config = client_config(settings, group_id=settings.group_id)

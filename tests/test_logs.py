@@ -65,7 +65,8 @@ def test_a_traceback_is_one_field():
 @pytest.fixture
 def root_logger():
     """Put back what `log_to_stderr` changes for the whole process."""
-    names = (None, "faust", "mode", "aiokafka", "asyncio", "httpx", "httpcore", "mastery.audit")
+    libraries = ("faust", "mode", "aiokafka", "asyncio", "httpx", "httpcore", "httpx2", "httpcore2")
+    names = (None, *libraries, "mastery.audit")
     loggers = [logging.getLogger(name) for name in names]
     levels, handlers = [logger.level for logger in loggers], list(loggers[0].handlers)
     loggers[0].handlers.clear()
@@ -80,7 +81,7 @@ def test_both_forms_say_the_same_to_stderr(form, root_logger, capfd):
     log_to_stderr("INFO", form)
     logging.getLogger("app.x").info("seen %d", 5, extra=fields(count=5))
     logging.getLogger("app.x").debug("not seen")
-    for name in ("aiokafka", "httpx"):
+    for name in ("aiokafka", "httpx", "httpx2"):
         logging.getLogger(name).info("not seen")
     captured = capfd.readouterr()
     assert captured.out == ""

@@ -80,20 +80,23 @@ def survey(settings: Settings, contract: Contract) -> tuple[SchemaMode, list[Sub
         return mode, _survey(store, settings, contract)
 
 
-def schema_lookup(settings: Settings, contract: Contract | None = None) -> Callable[[int], str]:
+def schema_lookup(
+    settings: Settings, contract: Contract | None = None, *, known: Iterable[KnownSchema] = ()
+) -> Callable[[int], str]:
     """Return a function from a schema id to the schema's text, for those who read typed topics.
 
-    With a registry it asks that, once for each id. Without, it knows the contract and reads the topic of
-    schemas for what else it is asked for. The function raises UnknownSchema, or what keeps it from knowing.
+    With a registry it asks that, once for each id that is not among `known`. Without, it knows the contract
+    and reads the topic of schemas for what else it is asked for. The function raises UnknownSchema, or what
+    keeps it from knowing.
     """
     if settings.schema_registry_url:
-        known: dict[int, str] = {}
+        texts = {schema.schema_id: schema.text for schema in known}
 
         def ask(schema_id: int) -> str:
-            if schema_id not in known:
+            if schema_id not in texts:
                 with RegistryClient(settings) as registry:
-                    known[schema_id] = registry.by_id(schema_id)
-            return known[schema_id]
+                    texts[schema_id] = registry.by_id(schema_id)
+            return texts[schema_id]
 
         return ask
     contract = contract or load_contract()
