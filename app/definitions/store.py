@@ -12,34 +12,40 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
+from zlib import crc32
 
 import msgspec
 
 from app.definitions.changes import ChangedOutcome, Changes, Vector
 from app.mastery.definition import OutcomeDefinition, ProficiencyDefinition
-from app.state.errors import StateFileUnusable, file_errors
+from app.state.errors import StateFileUnusable, file_errors, opening_errors
 from app.state.files import transaction
+from app.state.integrity import LogContent, require_whole_log
 
 __all__ = ["FORMAT", "DefinitionStore", "OutcomeRow", "ProficiencyRow", "changed_since"]
 
 #: Number of the layout of the tables, and of what `app.mastery.definition` reads out of an event: with
 #: another number, all is read from the topics again, which takes seconds.
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 _SCHEMA: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE topics (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, topic_id TEXT NOT NULL);
 CREATE TABLE positions (
-    topic INTEGER, partition INTEGER, next INTEGER NOT NULL, PRIMARY KEY (topic, partition)
+    topic INTEGER, partition INTEGER, next INTEGER NOT NULL, seal INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition)
 ) WITHOUT ROWID;
+-- For `seal` see app.state.integrity.
 -- `global_ids` has spaces between them, and is empty for nearly all. `position` is the record's offset.
 CREATE TABLE outcomes (
     account TEXT, id TEXT, definition BLOB NOT NULL, global_ids TEXT NOT NULL,
-    topic INTEGER NOT NULL, partition INTEGER NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (account, id)
+    topic INTEGER NOT NULL, partition INTEGER NOT NULL, position INTEGER NOT NULL, seal INTEGER NOT NULL,
+    PRIMARY KEY (account, id)
 );
 CREATE TABLE proficiencies (
     account TEXT, id TEXT, definition BLOB NOT NULL,
-    topic INTEGER NOT NULL, partition INTEGER NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (account, id)
+    topic INTEGER NOT NULL, partition INTEGER NOT NULL, position INTEGER NOT NULL, seal INTEGER NOT NULL,
+    PRIMARY KEY (account, id)
 );
 CREATE INDEX outcomes_by_record ON outcomes (topic, partition, position);
 CREATE INDEX proficiencies_by_record ON proficiencies (topic, partition, position)
@@ -83,12 +89,13 @@ class DefinitionStore:
             StateUnavailable: it cannot be made, read or written.
         """
         self.path = path
-        with file_errors(path):
+        log = LogContent.of(path)
+        with opening_errors(path):
             # Opened and loaded by the thread that starts the worker, then written by the follower.
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
-            with file_errors(path):
-                self._prepare(topic_ids)
+            with opening_errors(path):
+                self._prepare(topic_ids, log)
                 self._numbers = {
                     str(name): int(number)
                     for number, name in self._db.execute("SELECT number, name FROM topics")
@@ -144,9 +151,9 @@ class DefinitionStore:
         """Replace rows and note how far was read, all or nothing. Raises StateUnavailable."""
         with transaction(self._db, self.path):
             self._db.executemany(
-                "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    (
+                    _sealed(
                         row.definition.root_account_uuid,
                         row.definition.learning_outcome_id,
                         _encode(row.definition),
@@ -157,9 +164,9 @@ class DefinitionStore:
                 ),
             )
             self._db.executemany(
-                "INSERT OR REPLACE INTO proficiencies VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO proficiencies VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
-                    (
+                    _sealed(
                         row.definition.root_account_uuid,
                         row.definition.outcome_proficiency_id,
                         _encode(row.definition),
@@ -169,15 +176,18 @@ class DefinitionStore:
                 ),
             )
             self._db.executemany(
-                "INSERT OR REPLACE INTO positions VALUES (?, ?, ?)",
-                [(self._numbers[topic], partition, at) for (topic, partition), at in positions.items()],
+                "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?)",
+                [
+                    _sealed(self._numbers[topic], partition, at)
+                    for (topic, partition), at in positions.items()
+                ],
             )
 
     def _record(self, place: tuple[str, int, int]) -> tuple[int, int, int]:
         topic, partition, position = place
         return self._numbers[topic], partition, position
 
-    def _prepare(self, topic_ids: Mapping[str, str]) -> None:
+    def _prepare(self, topic_ids: Mapping[str, str], log: LogContent) -> None:
         fresh = self._db.execute("PRAGMA schema_version").fetchone() == (0,)
         self._db.execute("PRAGMA journal_mode = WAL")
         # The topics are the durable copy; WAL keeps the file whole without an fsync for each transaction.
@@ -189,6 +199,7 @@ class DefinitionStore:
                 self._db.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT),))
                 self._db.executemany("INSERT INTO topics (name, topic_id) VALUES (?, ?)", topic_ids.items())
         else:
+            require_whole_log(self._db, self.path, log)
             self._check(topic_ids)
 
     def _check(self, topic_ids: Mapping[str, str]) -> None:
@@ -200,9 +211,15 @@ class DefinitionStore:
         )
         if held_format != (str(FORMAT),):
             raise StateFileUnusable(self.path, f"is of another format than {FORMAT}")
-        # 0.2 s for 100,000 outcomes.
-        if self._db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-            raise StateFileUnusable(self.path, "is damaged")
+        # Half a second for 100,000 outcomes.
+        if self._db.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
+            raise StateFileUnusable(self.path, "is damaged: its pages do not fit together")
+        for table in ("positions", "outcomes", "proficiencies"):
+            for row in self._db.execute(f"SELECT * FROM {table}"):  # noqa: S608 - a constant
+                if _sealed(*row[:-1]) != row:
+                    raise StateFileUnusable(
+                        self.path, f"is damaged: one of its {table} is not what was written"
+                    )
         held = dict(self._db.execute("SELECT name, topic_id FROM topics"))
         if held.keys() != topic_ids.keys():
             raise StateFileUnusable(self.path, "is a copy of other topics")
@@ -243,6 +260,11 @@ def changed_since(path: Path, vector: Vector) -> Changes:
                 outcomes.update(ChangedOutcome(None, one) for one in ids.split())
             accounts.update(account for (account,) in db.execute(_CHANGED_ACCOUNTS, where))
         return Changes(frozenset(outcomes), frozenset(accounts), positions)
+
+
+def _sealed(*values: object) -> tuple[object, ...]:
+    """A row with its seal, which is over its values as they come back from the file."""
+    return (*values, crc32(_encode(values)))
 
 
 def _positions(db: sqlite3.Connection) -> dict[tuple[str, int], int]:

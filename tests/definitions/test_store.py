@@ -1,5 +1,6 @@
 import sqlite3
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -74,7 +75,7 @@ def test_the_layout_of_rows_has_a_number_of_its_own(filled):
         [(outcome_bytes,)] = db.execute("SELECT definition FROM outcomes")
         [(scale_bytes,)] = db.execute("SELECT definition FROM proficiencies")
     db.close()
-    assert store_module.FORMAT == 2
+    assert store_module.FORMAT == 3
     assert outcome_bytes.hex() == (
         "9aac6163636f756e742d75756964a137c3ae57726974657320636c6561726c79a96e5f6d61737465727903cb400800000000"
         "0000cb40140000000000009292cb4014000000000000a44869676892cb3fe0000000000000c094c200cf0000019cad8fac00"
@@ -173,6 +174,28 @@ def test_a_file_that_is_damaged_while_it_is_used_is_moved_aside(tmp_path):
     assert not (tmp_path / "definitions.db").exists()
     with LocalCopy(tmp_path) as copy:
         assert copy.copy.vector == {}
+
+
+def test_any_flipped_byte_is_found_or_says_nothing(filled):
+    """SQLite has no checksums: a definition with other points would be computed with."""
+    path, random, found = filled / "definitions.db", Random(1), 0
+    raw = path.read_bytes()
+    places = [*range(100), *(random.randrange(len(raw)) for _ in range(500))]
+    places += [raw.index(b"High") + place for place in range(-60, 40)]
+    for at in places:
+        flipped = bytearray(raw)
+        flipped[at] ^= random.randint(1, 255)
+        path.write_bytes(flipped)
+        try:
+            with open_store(filled) as store:
+                assert (list(store.outcomes()), list(store.proficiencies())) == ([ROW], [SCALE]), at
+                for place, position in store.positions().items():
+                    assert {(CREATED, 2): 41, ("outcome_proficiency_updated", 0): 4}[place] == position
+        except StateFileUnusable:
+            found += 1
+        for suffix in ("-wal", "-shm"):
+            (filled / f"definitions.db{suffix}").unlink(missing_ok=True)
+    assert found > 100, "hardly any damage was found: the test proves nothing"
 
 
 def test_a_folder_that_cannot_be_used(tmp_path):
