@@ -23,7 +23,7 @@ __all__ = ["MasteryRun"]
 
 
 class MasteryRun(FaultRun):
-    """Like FaultRun, with a school for a workload; `finish` judges the rows instead of the typed records."""
+    """Like FaultRun, with a school for a workload; `finish` judges the rows, too."""
 
     def __init__(
         self,
@@ -67,9 +67,9 @@ class MasteryRun(FaultRun):
             if worker.running:
                 worker.terminate()
                 assert worker.wait(30.0) == 0, worker.log
+        self._judge_events()
         self._judge(judge, rebuilt=rebuilt)
-        self.sampler.stop()
-        assert not self.sampler.went_back, f"committed offsets went back: {self.sampler.went_back}"
+        self._judge_commits(rebuilt=rebuilt)
 
     def _wait_until_applied(self, timeout: float) -> None:
         """Wait until all input is committed: the raw topic first, as it makes the others longer."""
@@ -125,7 +125,6 @@ class MasteryRun(FaultRun):
         judge.check_same("state files", self._held(records, judge), changelog)
         judge.check_same("restored state", self._restored(), changelog)
         self.measure(
-            fed=self.feeder.count,
             rows=len(judge.rows),
             rows_of_courses=len(judge.courses),
             rows_wrong=sum(map(len, judge.problems().values())),

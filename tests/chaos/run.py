@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from tests.chaos.commits import positions, read_commits, went_back
 from tests.chaos.faults import Fault, RecoveryClock
 from tests.chaos.feeder import Feeder
 from tests.chaos.record import RunRecord
 from tests.chaos.runs import Cluster
-from tests.chaos.sampler import OffsetSampler
+from tests.chaos.sampler import OffsetSampler, OutputEnds
 from tests.chaos.verify import Judge
 from tests.chaos.watched_worker import WatchedWorker
 from tests.chaos.workload import Event
@@ -84,7 +85,16 @@ class FaultRun:
         )
         assert done.returncode == 0, f"topics apply failed:\n{done.stdout}{done.stderr}"
         self._offsets = self._open_offsets()
-        self.sampler = OffsetSampler(self._open_offsets(), on_sample=self._saw)
+        self._before = positions(self.kafka.bootstrap)
+        outputs = [*map(self.settings.typed_topic, EVENT_NAMES), self.settings.dead_letter_topic]
+        self.sampler = OffsetSampler(
+            CommittedOffsets(
+                self.kafka.bootstrap, self.settings.group_id, [self.raw, *self.settings.result_topics]
+            ),
+            raw=self.raw,
+            ends=OutputEnds(self.kafka.bootstrap, outputs),
+            on_sample=self._clock.saw,
+        )
         self.sampler.start()
         self.feeder.start()
         self._manager.start()
@@ -115,11 +125,14 @@ class FaultRun:
         self.record.measure(**figures)
 
     @contextmanager
-    def fault(self, text: str, *, left: Literal["after", "before", "maybe"] = "after") -> Iterator[Fault]:
+    def fault(
+        self, text: str, *, left: Literal["after", "before", "now", "maybe"] = "after"
+    ) -> Iterator[Fault]:
         """Note and count what is done within; begin to measure the time until the next commit.
 
         Fails if nothing was left to do: of the events fed before the fault, some must be uncommitted `after`
-        it, or `before` it where the broker or the worker goes on within. With `maybe` the caller looks.
+        it, or `before` it where the broker or the worker goes on within; of those fed until `now` where the
+        worker itself was waited for, which did something first. With `maybe` the caller looks at `left`.
         """
         fed, fault = self.feeder.positions(), Fault(text)
         if left == "before":
@@ -127,6 +140,8 @@ class FaultRun:
         self.note(text)
         yield fault
         committed = self.committed()
+        if left == "now":
+            fed = self.feeder.positions()
         if left != "before":
             fault.left = self._left(fed, committed)
         self._clock.began(committed)
@@ -172,9 +187,6 @@ class FaultRun:
                     self.note(f"{worker.name} ended by itself with {worker.returncode}")
                     worker.start()
 
-    def _saw(self, sample: dict[tuple[str, int], int]) -> None:
-        self._clock.saw({partition: at for (topic, partition), at in sample.items() if topic == self.raw})
-
     def committed(self) -> dict[int, int]:
         """Return what the group has committed of the raw topic, by partition."""
         return {partition: offset for (_, partition), offset in self._offsets.read().items()}
@@ -212,6 +224,11 @@ class FaultRun:
         self.judge()
 
     def judge(self) -> None:
+        """Judge events and commits. To be called when nothing is written any more."""
+        self._judge_events()
+        self._judge_commits()
+
+    def _judge_events(self) -> None:
         """Read everything as a read_committed consumer, and fail if an event is not there exactly once."""
         fed = self.feeder.stop()
         judge = Judge(fed, self.raw)
@@ -219,13 +236,26 @@ class FaultRun:
         for event_name, records in typed.items():
             judge.take_typed(event_name, records)
         judge.take_dead(dead)
+        self.sampler.stop()
+        judge.take_marks(self.sampler.marks)
         self.measure(**judge.figures())
         self.first_wrong = judge.first_wrong()
         assert not judge.problems(), f"{judge}\n{self._evidence()}"
         assert judge.counts["typed"] > 0, "nothing was written at all"
-        self.sampler.stop()
+
+    def _judge_commits(self, *, rebuilt: bool = False) -> None:
+        """Fail if a committed offset went back: as it was seen, or ever within a generation.
+
+        After a rebuild, which begins the results again, those of the raw topic alone count.
+        """
+        commits = read_commits(self.kafka.bootstrap, self.settings.group_id, self._before)
+        generations = {commit.generation for commit in commits}
+        self.measure(commits=len(commits), generations=len(generations), marks=len(self.sampler.marks))
         assert self.sampler.samples > 10, "committed offsets were hardly looked at"
-        assert not self.sampler.went_back, f"committed offsets went back: {self.sampler.went_back}"
+        seen = [text for topic, text in self.sampler.went_back if topic == self.raw or not rebuilt]
+        assert not seen, f"committed offsets went back: {seen}"
+        assert commits, "no commit was found"
+        assert not went_back(commits), f"committed offsets went back: {went_back(commits)}"
 
     def _outputs(self) -> tuple[dict[str, list[Record]], list[Record]]:
         topics = {self.settings.typed_topic(name): name for name in EVENT_NAMES}

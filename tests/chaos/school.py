@@ -13,7 +13,7 @@ from typing import Any
 from app.school.fates import Record
 from app.school.stream import Plan, school_records
 from app.school.truth import expectation
-from tests.chaos.workload import Event
+from tests.chaos.workload import DEAD, IGNORED, Event
 
 __all__ = ["School", "SchoolEvent", "typed_history"]
 
@@ -86,7 +86,8 @@ def typed_history(events: Iterable[Event]) -> list[dict[str, Any]]:
 
 def _school_event(record: Record) -> SchoolEvent:
     truth = expectation(record)
-    return SchoolEvent(record.raw, truth.get("event") or truth["to"], truth)
+    outcome = {"dead-letter": DEAD, "ignored": IGNORED}.get(truth["to"]) or truth["event"]
+    return SchoolEvent(record.raw, outcome, truth)
 
 
 def _name(event: SchoolEvent, field: str) -> tuple[str, str]:

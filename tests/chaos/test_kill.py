@@ -48,7 +48,7 @@ def test_kill_between_every_two_steps_of_a_checkpoint(fault_run) -> None:
         for step in STEPS:
             fault = f"kill:{step}:{rng.randint(1, 9)}"
             worker = run.worker(f"killed-{step}", module=FAULTY_WORKER, FAULT=fault)
-            with run.fault(fault):
+            with run.fault(fault, left="now"):
                 worker.start()
                 assert worker.wait(30.0) == -signal.SIGKILL, worker.log
         run.worker("last").start()

@@ -31,7 +31,7 @@ RESTORE_STEPS = (("append", 3), ("finish_restore", 3))
 def _kill_at(run: MasteryRun, step: str, count: int) -> None:
     fault = f"kill:{step}:{count}"
     worker = run.worker("worker", module=FAULTY_WORKER, FAULT=fault)
-    with run.fault(fault):
+    with run.fault(fault, left="now"):
         worker.start()
         assert worker.wait(60.0) == -signal.SIGKILL, f"not killed at {step}\n{worker.log}"
 
@@ -41,7 +41,7 @@ def test_kill_between_every_two_steps(mastery_run) -> None:
     """A worker with state kills itself (-9) before each step of its life, in random order.
 
     Take-over, restore, definitions, recomputation, checkpoint, commit, the file's own transaction. Between
-    them definitions change. Every row is the oracle's: published, in the changelog, in the state file, restored.
+    them definitions change. Every row is the oracle's: published, in changelog and state file, and restored.
     """
     for seed, rng in rounds("mastery-kill-between-steps"):
         run = mastery_run(seed=seed)

@@ -26,7 +26,7 @@ STARTING_STEPS = ("take_over:1", "append:2", "finish_restore:2", "catch_up:1", "
 
 def _zombie(run: MasteryRun, step: str) -> None:
     zombie = run.worker("zombie", module=FAULTY_WORKER, FAULT=f"stop:{step}:5")
-    with run.fault(f"stop before {step}"):
+    with run.fault(f"stop before {step}", left="now"):
         zombie.start()
         wait_until(lambda: zombie.frozen, timeout=60.0, what=f"a stop at {step}", detail=run.logs)
     run.school.redefine(1)
@@ -78,7 +78,7 @@ def test_a_zombie_that_was_taking_over_spoils_nothing(mastery_run) -> None:
         assert worker.wait(30.0) == 0, worker.log
         for number, fault in enumerate(STARTING_STEPS):
             zombie = run.worker(f"zombie-{number}", module=FAULTY_WORKER, FAULT=f"stop:{fault}")
-            with run.fault(f"stop before {fault}"):
+            with run.fault(f"stop before {fault}", left="now"):
                 zombie.start()
                 wait_until(
                     lambda z=zombie: z.frozen, timeout=60.0, what=f"a stop at {fault}", detail=run.logs

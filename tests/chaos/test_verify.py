@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.feeder import Fed, Place
+from tests.chaos.sampler import Mark
 from tests.chaos.verify import Judge
 from tests.chaos.workload import DEAD, IGNORED, workload
 from tests.support.records import Record
@@ -123,7 +124,63 @@ def test_order_bytes_and_time(fed, typed, dead) -> None:
     assert set(problems) == {"out of order", "with another time", "with other bytes"}
 
 
-def fed_partition(fed: dict[Place, Fed], record: Record) -> int:
+def test_events_of_the_same_bytes(fed, typed, dead) -> None:
+    """Canvas delivers twice: both must be found, and no third one."""
+    records = typed["rubric_assessed"]
+    place = max(fed)
+    again = (place[0], place[1] + 1)
+    fed[again] = replace(
+        next(item for item in fed.values() if item.event.outcome == "rubric_assessed"), timestamp=TIME + 9_999
+    )
+    assert _problems(fed, typed, dead) == {"lost": 1}
+    second = next(record for record in records if event_id(record) == fed[again].event.event_id)
+    records.append(replace(second, offset=len(records), timestamp=TIME + 9_999))
+    assert _problems(fed, typed, dead) == {}
+    records.append(replace(second, offset=len(records)))
+    assert _problems(fed, typed, dead) == {"more than once": 1}
+
+
+def test_a_key_in_two_partitions(fed, typed, dead) -> None:
+    typed["rubric_assessed"][-1] = replace(typed["rubric_assessed"][-1], partition=1)
+    assert _problems(fed, typed, dead) == {"key in two partitions": 1}
+
+
+def test_a_key_of_results_in_two_partitions_of_two_topics(fed, typed, dead) -> None:
+    created = typed["learning_outcome_result_created"]
+    typed["learning_outcome_result_created"] = [replace(record, partition=1) for record in created]
+    assert set(_problems(fed, typed, dead)) == {"key in two partitions"}
+
+
+def test_offsets_committed_before_the_output_was_written(fed, typed, dead) -> None:
+    judge = _judge(fed, typed, dead)
+    ends = {(records[0].topic, 0): len(records) for records in (*typed.values(), dead)}
+    ends["t.dead-letter", 0] = max(record.offset for record in dead) + 1
+    everything = {0: 1_000, 1: 1_000}
+    before = Mark({0: 0, 1: 0}, dict.fromkeys(ends, 0))
+    judge.take_marks([before, Mark(everything, ends)])
+    assert judge.problems() == {}
+
+    # The last of a topic came after the mark at which it was committed, though it is there in the end.
+    late = ends | {("t.rubric_assessed", 0): ends["t.rubric_assessed", 0] - 1}
+    judge.take_marks([before, Mark(everything, late), Mark(everything, ends)])
+    assert {kind: len(lines) for kind, lines in judge.problems().items()} == {
+        "committed before it was written": 1
+    }
+    assert "t.rubric_assessed[0]" in judge.first_wrong()
+
+
+def test_what_is_wrong_first_is_told_with_its_event(fed, typed, dead) -> None:
+    lost = [typed["rubric_assessed"].pop(number) for number in (7, 3)]
+    judge = _judge(fed, typed, dead)
+    first = next(item for item in fed.values() if item.event.event_id == event_id(lost[1]))
+    assert "found at: nowhere" in judge.first_wrong()
+    assert repr(first.event.value) in judge.first_wrong()
+
+
+def event_id(record: Record) -> str:
     assert record.value is not None
-    wanted = record.value[6:38].decode()
-    return next(place[0] for place, item in fed.items() if item.event.event_id == wanted)
+    return record.value[6:38].decode()
+
+
+def fed_partition(fed: dict[Place, Fed], record: Record) -> int:
+    return next(place[0] for place, item in fed.items() if item.event.event_id == event_id(record))

@@ -52,7 +52,7 @@ def test_frozen_under_load_beyond_the_session_timeout(fault_run) -> None:
 
 def _zombie(run: FaultRun, step: str) -> None:
     zombie = run.worker("zombie", module=FAULTY_WORKER, FAULT=f"stop:{step}:5")
-    with run.fault(f"stop before {step}"):
+    with run.fault(f"stop before {step}", left="now"):
         zombie.start()
         wait_until(lambda: zombie.frozen, timeout=30.0, what="the worker to stop itself", detail=run.logs)
     successor = run.worker("successor")
@@ -92,7 +92,7 @@ def test_thawed_while_its_successor_waits_for_its_pending_offsets(fault_run) -> 
     for seed, _ in rounds("zombie-pending-offsets"):
         run = fault_run(seed=seed)
         zombie = run.worker("zombie", module=FAULTY_WORKER, FAULT="stop:end:5")
-        with run.fault("stop before end"):
+        with run.fault("stop before end", left="now"):
             zombie.start()
             wait_until(lambda z=zombie: z.frozen, timeout=30.0, what="a stop before end", detail=run.logs)
         stopped_at = time.monotonic()

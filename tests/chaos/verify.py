@@ -1,44 +1,54 @@
 """The judge: what was fed against what a read_committed reader finds."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from tests.chaos.feeder import Fed, Place
+from tests.chaos.sampler import Mark
 from tests.chaos.workload import DEAD, IGNORED
 from tests.support.records import Record
 
 __all__ = ["Judge"]
 
 _SHOWN = 5
+_RESULTS = "results"
 
 
 class Judge:
     """Takes all records of the output topics, then says what is wrong, by kind, one line each.
 
     Records are taken in offset order per partition. Each fed event must be found once, where it belongs, with
-    the time of its raw record; events of one raw partition in their order within an output partition.
+    the time of its raw record; events of one raw partition in their order within an output partition. Events
+    of the same bytes must be found as often as they were fed. A key is in one partition of a topic, and a key
+    of results in the same of all topics of results.
     """
 
     def __init__(self, fed: Mapping[Place, Fed], raw_topic: str) -> None:
         self._fed = fed
         self._raw_topic = raw_topic.encode()
-        self._by_id = {
-            item.event.event_id: place
-            for place, item in fed.items()
-            if item.event.outcome not in {DEAD, IGNORED}
-        }
-        self._found: dict[Place, list[str]] = defaultdict(list)
+        self._by_id: dict[str, list[Place]] = defaultdict(list)
+        for place, item in fed.items():
+            if item.event.outcome not in {DEAD, IGNORED}:
+                self._by_id[item.event.event_id].append(place)
+        self._found: dict[Place, list[Record]] = defaultdict(list)
         # The last raw offset by output topic and partition and raw partition.
         self._last: dict[tuple[str, int, int], int] = {}
+        self._partitions: dict[tuple[str, bytes | None], int] = {}
         self._problems: dict[str, list[str]] = defaultdict(list)
         self._wrong: set[Place] = set()
         self.counts: Counter[str] = Counter()
 
     def take_typed(self, event_name: str, records: Iterable[Record]) -> None:
         """Take the records of one event's topic."""
+        topic = _RESULTS if event_name.startswith("learning_outcome_result") else event_name
         for record in records:
             self.counts["typed"] += 1
-            self._book(record, self._by_id.get(_event_id(record.value)), event_name)
+            places = self._by_id.get(_event_id(record.value), [])
+            # Of events of the same bytes it makes no difference which is which.
+            place = min(places, key=lambda one: (len(self._found.get(one, ())), one), default=None)
+            self._book(record, place, event_name, alone=len(places) == 1)
+            if self._partitions.setdefault((topic, record.key), record.partition) != record.partition:
+                self._problems["key in two partitions"].append(_where(record))
 
     def take_dead(self, records: Iterable[Record]) -> None:
         """Take the dead letters."""
@@ -47,29 +57,38 @@ class Judge:
             place = self._origin(record)
             self._book(record, place, DEAD)
             if place in self._fed and record.value != self._fed[place].event.value:
-                self._wrong.add(place)
-                self._problems["with other bytes"].append(_where(record))
+                self._note("with other bytes", place, _where(record))
+
+    def take_marks(self, marks: Sequence[Mark]) -> None:
+        """Take what was committed and where the outputs ended right after, in the order of time.
+
+        Called when all records are taken. Whatever lies below a committed offset lies below those ends: its
+        transaction wrote it before it could commit, so none of this needs a clock.
+        """
+        at = dict.fromkeys({partition for partition, _ in self._fed}, 0)
+        for mark in marks:
+            for partition, committed in mark.committed.items():
+                for offset in range(at.get(partition, committed), committed):
+                    self._check_written((partition, offset), mark)
+                at[partition] = max(at.get(partition, 0), committed)
 
     def problems(self) -> dict[str, list[str]]:
         """Return everything that is wrong."""
         found = dict(self._problems)
-        lost = [
-            f"raw {place}, {item.event.outcome}"
-            for place, item in self._fed.items()
-            if item.event.outcome != IGNORED and place not in self._found
+        lost = [f"raw {place}, {self._fed[place].event.outcome}" for place in self._lost()]
+        twice = [
+            f"raw {place}: {self._at(place)}" for place, records in self._found.items() if len(records) > 1
         ]
-        twice = [f"raw {place}: {', '.join(at)}" for place, at in self._found.items() if len(at) > 1]
         return found | {kind: list_ for kind, list_ in (("lost", lost), ("more than once", twice)) if list_}
 
     def figures(self) -> dict[str, int]:
         """Return what a run reports: counts of what was fed, what was found, and what is wrong."""
         problems = self.problems()
-        outcomes = Counter(item.event.outcome for item in self._fed.values())
         return {
             "fed": len(self._fed),
             "typed": self.counts["typed"],
             "dead_letters": self.counts["dead"],
-            "ignored": outcomes[IGNORED],
+            "ignored": sum(item.event.outcome == IGNORED for item in self._fed.values()),
             "lost": len(problems.get("lost", ())),
             "duplicates": len(problems.get("more than once", ())),
             "wrong": sum(map(len, problems.values())),
@@ -77,21 +96,13 @@ class Judge:
 
     def first_wrong(self) -> str:
         """Tell the event that was fed first of all that something is wrong with, and where it was found."""
-        by_time = sorted(self._wrong_places(), key=lambda place: self._fed[place].timestamp)
-        if not by_time:
+        twice = {place for place, records in self._found.items() if len(records) > 1}
+        places = sorted(self._wrong | {*self._lost()} | twice, key=lambda place: self._fed[place].timestamp)
+        if not places:
             return next((f"{kind}: {lines[0]}" for kind, lines in self.problems().items()), "")
-        place = by_time[0]
+        place = places[0]
         event = self._fed[place].event
-        at = ", ".join(self._found.get(place, ())) or "nowhere"
-        return f"raw {place}, belongs to {event.outcome}, found at: {at}\n{event.value!r}"
-
-    def _wrong_places(self) -> set[Place]:
-        lost = {
-            place
-            for place, item in self._fed.items()
-            if item.event.outcome != IGNORED and place not in self._found
-        }
-        return self._wrong | lost | {place for place, at in self._found.items() if len(at) > 1}
+        return f"raw {place}, belongs to {event.outcome}, found at: {self._at(place)}\n{event.value!r}"
 
     def __str__(self) -> str:
         lines = [f"{len(self._fed)} fed, found {dict(self.counts)}"]
@@ -100,25 +111,47 @@ class Judge:
             lines += [f"    {line}" for line in found[:_SHOWN]]
         return "\n".join(lines)
 
-    def _book(self, record: Record, place: Place | None, outcome: str) -> None:
+    def _lost(self) -> list[Place]:
+        return [
+            place
+            for place, item in self._fed.items()
+            if item.event.outcome != IGNORED and place not in self._found
+        ]
+
+    def _at(self, place: Place) -> str:
+        return ", ".join(_where(record) for record in self._found.get(place, ())) or "nowhere"
+
+    def _note(self, kind: str, place: Place, text: str) -> None:
+        self._wrong.add(place)
+        self._problems[kind].append(text)
+
+    def _book(self, record: Record, place: Place | None, outcome: str, *, alone: bool = True) -> None:
         where = _where(record)
         item = self._fed.get(place) if place is not None else None
         if place is None or item is None:
             self._problems["made up"].append(where)
             return
-        self._found[place].append(where)
+        self._found[place].append(record)
         if item.event.outcome != outcome:
-            self._wrong.add(place)
-            self._problems["in the wrong topic"].append(f"{where}, raw {place} is {item.event.outcome}")
+            self._note("in the wrong topic", place, f"{where}, raw {place} is {item.event.outcome}")
+        if not alone:
+            return
         if record.timestamp != item.timestamp:
-            self._wrong.add(place)
-            self._problems["with another time"].append(f"{where}: {record.timestamp}, not {item.timestamp}")
+            self._note("with another time", place, f"{where}: {record.timestamp}, not {item.timestamp}")
         raw_partition, raw_offset = place
         stretch = (record.topic, record.partition, raw_partition)
         if raw_offset < self._last.get(stretch, -1):
-            self._wrong.add(place)
-            self._problems["out of order"].append(f"{where}: raw {place} after {self._last[stretch]}")
+            self._note("out of order", place, f"{where}: raw {place} after {self._last[stretch]}")
         self._last[stretch] = raw_offset
+
+    def _check_written(self, place: Place, mark: Mark) -> None:
+        records = self._found.get(place, ())
+        item = self._fed.get(place)
+        if item is None or len(self._by_id.get(item.event.event_id, ())) > 1:
+            return
+        for record in records:
+            if record.offset >= mark.ends[record.topic, record.partition]:
+                self._note("committed before it was written", place, f"raw {place}: {_where(record)}")
 
     def _origin(self, record: Record) -> Place | None:
         """Where a dead letter says that it comes from."""

@@ -1,7 +1,7 @@
 """Write to topics, and read what is in them, with nothing of the project in between."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import (
@@ -98,13 +98,19 @@ def produce(
 
 
 def read_all(
-    bootstrap: str, topics: str | Iterable[str], *, committed: bool = True, timeout: float = 30.0
+    bootstrap: str,
+    topics: str | Iterable[str],
+    *,
+    committed: bool = True,
+    since: Mapping[int, int] | None = None,
+    timeout: float = 30.0,
 ) -> list[Record]:
     """Return every record, at least to the end that was there at the call, in offset order in each partition.
 
     With `committed` as a read_committed consumer sees it, to the last stable offset; else everything. The
     end is what the broker says while fetching: transaction markers take offsets, so the last record can lie
-    far before it; and what the embedded broker says when asked for the end can be too low.
+    far before it; and what the embedded broker says when asked for the end can be too low. `since` tells by
+    partition where to begin.
     """
     names = [topics] if isinstance(topics, str) else list(topics)
     ends = end_offsets(bootstrap, names, committed=committed)
@@ -123,7 +129,10 @@ def read_all(
     records: list[Record] = []
     deadline = time.monotonic() + timeout
     try:
-        consumer.assign([TopicPartition(topic, partition, 0) for topic, partition in waiting])
+        begin = since or {}
+        consumer.assign(
+            [TopicPartition(topic, partition, begin.get(partition, 0)) for topic, partition in waiting]
+        )
         while waiting:
             if time.monotonic() > deadline:
                 raise AssertionError(f"the end of {sorted(waiting)} was not reached in {timeout:g} s")
