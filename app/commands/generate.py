@@ -211,7 +211,7 @@ def _make(
 
 def _senders(stack: ExitStack, rate: float | None, *, aside: bool) -> list[Callable[[bytes | None], object]]:
     """Return what sends a record, no faster than `rate`. Leaving the stack waits until the broker has all."""
-    from app.commands.sending import raw_topic_sender
+    from app.commands.sending import pace, raw_topic_sender
     from app.settings import load_settings
 
     settings = load_settings()
@@ -220,19 +220,10 @@ def _senders(stack: ExitStack, rate: float | None, *, aside: bool) -> list[Calla
         click.echo(f"{accepted} records sent to {settings.raw_topic_name}", err=aside)
 
     sender = stack.enter_context(raw_topic_sender(settings, report))
-    return [sender.send] if rate is None else [_pace(rate), sender.send]
-
-
-def _pace(rate: float) -> Callable[[bytes | None], object]:
-    began, count = time.monotonic(), 0
-
-    def wait(_raw: bytes | None) -> None:
-        nonlocal count
-        if (early := began + count / rate - time.monotonic()) > 0:
-            time.sleep(early)
-        count += 1
-
-    return wait
+    if rate is None:
+        return [sender.send]
+    wait = pace(rate)
+    return [lambda _raw: wait(), sender.send]
 
 
 def _line_writer(stream: BinaryIO) -> Callable[[bytes | None], object]:

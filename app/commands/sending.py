@@ -1,5 +1,6 @@
 """Sending to the raw topic, with a bar that shows how far it is, and the count at its end."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,7 +11,7 @@ from app.reader import topic_missing, topic_partitions
 from app.sender import EventSender
 from app.settings import Settings
 
-__all__ = ["progress_bar", "raw_topic_sender"]
+__all__ = ["pace", "progress_bar", "raw_topic_sender"]
 
 
 @contextmanager
@@ -45,3 +46,16 @@ def progress_bar(total: int | None) -> Progress:
         transient=True,
         disable=not console.is_terminal,
     )
+
+
+def pace(rate: float) -> Callable[[], None]:
+    """Return what waits, so that it does not return more than `rate` times a second."""
+    began, count = time.monotonic(), 0
+
+    def wait() -> None:
+        nonlocal count
+        if (early := began + count / rate - time.monotonic()) > 0:
+            time.sleep(early)
+        count += 1
+
+    return wait
