@@ -21,6 +21,7 @@ from app.kafka import AccessDenied, BrokerErrors, admin_client, broker_failure, 
 from app.settings import Settings
 
 __all__ = [
+    "NO_GROUP",
     "REQUEST_TIMEOUT",
     "Record",
     "TopicMissing",
@@ -33,6 +34,10 @@ __all__ = [
 # Seconds. A broker that is there answers in milliseconds; nobody should wait long to hear that there is none.
 REQUEST_TIMEOUT = 10.0
 _MOST_AT_ONCE = 500
+
+#: librdkafka asks for the coordinator of the group that a consumer names. Who reads partitions of its own
+#: choice needs none, and no permission to use the group.
+NO_GROUP = KafkaError.GROUP_AUTHORIZATION_FAILED
 
 
 class TopicMissing(MasteryError):
@@ -173,7 +178,7 @@ class TopicReader:
                 records.append(self._passed(_record(message)))
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
                 self._unfinished.discard((str(message.topic()), message.partition() or 0))
-            elif not error.retriable():
+            elif error.code() != NO_GROUP and not error.retriable():
                 raise broker_failure(self._settings, error, self._errors, what=f"read {message.topic()}")
         return records
 

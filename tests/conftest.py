@@ -26,6 +26,7 @@ from tests.support.browsers import why_no_browser
 
 if TYPE_CHECKING:
     from app.settings import Settings
+    from tests.kafka.secured import Authority, SecuredKafka
 
 # Tests share a machine with brokers and each other: an example that takes long says nothing.
 hypothesis.settings.register_profile(
@@ -59,7 +60,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if why_not() is not None or session.config.option.collectonly:
         return
     wanted: set[str] = {name for item in session.items for name in getattr(item, "fixturenames", ())}
-    if "kafka" in wanted or session.config.getoption("--broker") == "kafka":
+    if wanted & {"kafka", "secured"} or session.config.getoption("--broker") == "kafka":
         install_kafka()
     if "registry" in wanted:
         install_registry()
@@ -71,6 +72,25 @@ def kafka() -> Iterator[KafkaServer]:
     if (reason := why_not()) is not None:
         cannot_run(f"no real Kafka: {reason}")
     with KafkaServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> "Authority":
+    """The authority that signs the certificates of the test servers."""
+    from tests.kafka.secured import Authority
+
+    return Authority(tmp_path_factory.mktemp("authority"), "test-authority")
+
+
+@pytest.fixture(scope="session")
+def secured(authority: "Authority", tmp_path_factory: pytest.TempPathFactory) -> Iterator["SecuredKafka"]:
+    """A real Kafka that wants TLS and a login; all share what it grants, nothing at first."""
+    from tests.kafka.secured import SecuredKafka
+
+    if (reason := why_not()) is not None:
+        cannot_run(f"no real Kafka: {reason}")
+    with SecuredKafka(authority, tmp_path_factory.mktemp("keystores")) as server:
         yield server
 
 

@@ -1,9 +1,7 @@
 """What a worker makes sure of before it takes work: each failure is one line that says what to do."""
 
 from app.checks.errors import (
-    ClientRefused,
     NotInTime,
-    PermissionMissing,
     StartupError,
     StateFolderInUse,
     StateFolderUnusable,
@@ -16,9 +14,7 @@ from app.checks.waiting import retry_until
 __all__ = [
     "CheckReport",
     "CheckResult",
-    "ClientRefused",
     "NotInTime",
-    "PermissionMissing",
     "StartupError",
     "StateFolderInUse",
     "StateFolderUnusable",

@@ -3,9 +3,7 @@
 from app.errors import MasteryError
 
 __all__ = [
-    "ClientRefused",
     "NotInTime",
-    "PermissionMissing",
     "StartupError",
     "StateFolderInUse",
     "StateFolderUnusable",
@@ -19,14 +17,6 @@ class StartupError(MasteryError):
 
 class NotInTime(StartupError):
     """What a worker needs did not come up before the deadline. The message ends with how long it waited."""
-
-
-class ClientRefused(StartupError):
-    """The Kafka client does not take its settings, an unreadable key file for example."""
-
-
-class PermissionMissing(StartupError):
-    """The broker knows this user, who lacks permissions; the message names all that are missing."""
 
 
 class TransactionsUnusable(StartupError):

@@ -2,14 +2,16 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from app.checks.broker import Connection, connect
-from app.checks.permissions import ask, is_ours, needed, permission_missing
+from app.access.asking import ask
+from app.access.grants import Grant, permission_missing
+from app.access.tasks import is_ours, worker
 from app.checks.transactions import probe_transactions
 from app.checks.waiting import retry_until
+from app.connection import Connection, connect
 from app.settings import Settings
 from app.topics import Catalogue, TopicAdmin, TopicState, plan, require_usable
 
@@ -84,8 +86,10 @@ def _permissions(
     settings: Settings, catalogue: Catalogue, connection: Connection, transactional_id: str
 ) -> bool:
     """Raise PermissionMissing with all that lacks; return whether the broker told everything."""
-    granted = ask(connection, settings, needed(settings, catalogue))
-    refused = probe_transactions(settings, transactional_id)
+    task = worker(settings, catalogue)
+    own = [grant for grant in task.grants if grant.resource == "transactional-id"]
+    granted = ask(connection, settings, [grant for grant in task.grants if grant not in own])
+    refused: Iterable[Grant] = () if probe_transactions(settings, transactional_id) else own
     if missing := (*granted.missing, *refused):
-        raise permission_missing(settings, missing)
+        raise permission_missing(settings, missing, doer=task.name)
     return not granted.not_told

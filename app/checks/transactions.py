@@ -2,11 +2,11 @@
 
 import contextlib
 import logging
+from typing import NoReturn
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from app.checks.errors import TransactionsUnusable
-from app.checks.permissions import Grant
 from app.coordinator import COORDINATOR_AWAY
 from app.kafka import BrokerErrors, BrokerUnreachable, broker_failure, producer_config
 from app.settings import Settings
@@ -27,8 +27,8 @@ _WAITING = {
 }
 
 
-def probe_transactions(settings: Settings, transactional_id: str) -> tuple[Grant, ...]:
-    """Take over the worker's own transactional id, as its producer will. Return the permission that lacks.
+def probe_transactions(settings: Settings, transactional_id: str) -> bool:
+    """Take over the worker's own transactional id, as its producer will. Return whether this user may.
 
     Nothing is written, and no other worker is touched; what an earlier run of this one left open is aborted.
     Raises TransactionsUnusable, or BrokerUnreachable for what may pass.
@@ -51,17 +51,15 @@ def probe_transactions(settings: Settings, transactional_id: str) -> tuple[Grant
     except KafkaException as error:
         with contextlib.suppress(KafkaException):  # a fatal error is raised again by every call
             producer.poll(0)
-        return _judge(settings, transactional_id, error, errors)
-    return ()
+        if error.args[0].code() != KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+            _raise(settings, error, errors)
+        return False
+    return True
 
 
-def _judge(
-    settings: Settings, transactional_id: str, error: KafkaException, errors: BrokerErrors
-) -> tuple[Grant, ...]:
+def _raise(settings: Settings, error: KafkaException, errors: BrokerErrors) -> NoReturn:
     raised = error.args[0]
     code = raised.code()
-    if code == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
-        return (Grant("Write", "transactional-id", transactional_id),)
     failure = broker_failure(settings, error, errors, what="transactions")
     if failure.permanent:
         raise failure

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from app.access import tasks
+from app.commands.at_broker import at_broker
 from app.commands.letters import (
     none_text,
     origin,
@@ -93,6 +95,10 @@ def _filters(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
+def _note(line: str) -> None:
+    click.echo(f"note: {line}", err=True)
+
+
 @click.group("dead-letters")
 def dead_letters() -> None:
     """Look at the records that no typed topic could take, and why; send them again."""
@@ -110,6 +116,7 @@ def dead_letters() -> None:
 @click.option("--pending", is_flag=True, help="Only those that were not replayed.")
 @click.option("--count", is_flag=True, help="Count all of them by kind and event instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
+@at_broker(tasks.list_letters)
 def list_letters(
     selection: Selection,
     limit: int,
@@ -150,6 +157,7 @@ def list_letters(
 @dead_letters.command(short_help="Show one dead letter whole.")
 @click.argument("place", type=_Place(), metavar="PARTITION:OFFSET")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@at_broker(tasks.show_letter)
 def show(place: Place, as_json: bool) -> None:
     """Show one dead letter: its headers, what was wrong, the raw record.
 
@@ -181,6 +189,7 @@ def show(place: Place, as_json: bool) -> None:
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would be sent.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines, the last one with totals.")
+@at_broker(tasks.replay, "dry_run")
 def replay(
     places: tuple[Place, ...],
     selection: Selection,
@@ -206,7 +215,7 @@ def replay(
         if topic not in partitions:
             raise topic_missing(settings, topic)
     marks = read_marks(settings, partitions)
-    oldest = None if expired else oldest_kept(settings, now=time.time_ns() // 1_000_000)
+    oldest = None if expired else oldest_kept(settings, now=time.time_ns() // 1_000_000, say=_note)
     selection = replace(selection, places=frozenset(places))
     plan = make_plan(
         settings, partitions, Marks({}) if again else marks, selection, limit=limit, oldest=oldest

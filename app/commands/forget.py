@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 import click
 
+from app.access import tasks
+from app.commands.at_broker import at_broker
 from app.commands.output import print_json, print_table
 from app.errors import MasteryError
 from app.forget.command import ForgetCommand
@@ -39,6 +41,7 @@ class NobodyToForget(MasteryError):
     help="How long to wait for the worker that applies it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@at_broker(tasks.forget, "dry_run")
 def forget(
     user: str, account: str | None, *, dry_run: bool, yes: bool, timeout: float, as_json: bool
 ) -> None:
@@ -62,7 +65,12 @@ def forget(
             "no row is of that student",
             hint="a student whose events are still on their way can be forgotten with --account UUID",
         )
-    places = still_there(settings, load_catalogue(settings), settings.rows_folder)
+    places = still_there(
+        settings,
+        load_catalogue(settings),
+        settings.rows_folder,
+        lambda line: click.echo(f"note: {line}", err=True),
+    )
     if not as_json:
         for name in accounts:
             click.echo(f"root account {name}: {rows[name]} row{'' if rows[name] == 1 else 's'}")

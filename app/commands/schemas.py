@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from app.access import tasks
+from app.commands.at_broker import at_broker
 from app.commands.output import print_json, print_table
 from app.errors import MasteryError
 from app.schemas.compatibility import Incompatibility
@@ -27,6 +29,7 @@ def schemas() -> None:
 
 @schemas.command("list", short_help="Show the versions that are kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+@at_broker(tasks.read_schemas)
 def list_(as_json: bool) -> None:
     """Show every version that is kept of each subject, and whether this release's schema is among them."""
     mode, states = survey(load_settings(), load_contract())
@@ -53,6 +56,7 @@ def list_(as_json: bool) -> None:
 @schemas.command(short_help="Look for incompatible changes.")
 @click.option("--offline", is_flag=True, help="Compare with the released versions only; needs no broker.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array of what does not fit.")
+@at_broker(tasks.read_schemas, unless="offline")
 def check(offline: bool, as_json: bool) -> None:
     """Compare this release's schemas with all released versions, and with all that are kept.
 
@@ -80,6 +84,7 @@ def check(offline: bool, as_json: bool) -> None:
 
 @schemas.command(short_help="Register the schemas, as a worker does.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: event to id.")
+@at_broker(tasks.register_schemas)
 def register(as_json: bool) -> None:
     """Register the schemas, or write them to the topic of schemas, as a worker does at its start.
 

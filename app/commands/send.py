@@ -7,6 +7,8 @@ from typing import BinaryIO
 
 import click
 
+from app.access import tasks
+from app.commands.at_broker import at_broker
 from app.commands.output import print_json
 from app.commands.sending import progress_bar, raw_topic_sender
 from app.json_stream import EventFileError, json_events
@@ -20,6 +22,7 @@ __all__ = ["send"]
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--lines", is_flag=True, help="Send each line of FILE as it stands there, broken or not.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
+@at_broker(tasks.send)
 def send(file: Path, lines: bool, as_json: bool) -> None:
     """Send the events in FILE (- for standard input) to the raw topic.
 

@@ -5,7 +5,9 @@ from typing import Any
 
 import click
 
+from app.access import tasks
 from app.backlog import read_backlog
+from app.commands.at_broker import at_broker
 from app.commands.output import print_json, print_table
 from app.commands.rows import row_json, time_text
 from app.errors import MasteryError
@@ -33,6 +35,7 @@ class NoSuchRow(MasteryError):
 @click.option("--outcome", metavar="ID", help="This outcome alone.")
 @click.option("--account", metavar="UUID", help="Of this root account alone; much less is read then.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line and outcome.")
+@at_broker(tasks.show, "as_json")
 def show(user: str, outcome: str | None, account: str | None, as_json: bool) -> None:
     """Show a student's outcomes: score by course, the formula with its numbers, and the results behind it.
 

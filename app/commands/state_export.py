@@ -11,6 +11,8 @@ from typing import IO, Any, Self
 
 import click
 
+from app.access import tasks
+from app.commands.at_broker import at_broker
 from app.commands.output import json_line
 from app.commands.rows import COURSE_FIELDS, FIELDS, row_json, row_lines
 from app.formulas import harmless
@@ -32,6 +34,7 @@ _TELL_EVERY = 1.0
 )
 @click.option("--account", metavar="UUID", help="Rows of this root account alone.")
 @click.option("--courses", is_flag=True, help="CSV: after each row, a line for each of its courses.")
+@at_broker(tasks.export)
 def export(form: str, out: Path, account: str | None, courses: bool) -> None:
     """Write all rows to a file, in no order.
 

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from app.access import tasks
+from app.commands.at_broker import at_broker
 from app.commands.sending import progress_bar
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ __all__ = ["rebuild"]
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@at_broker(tasks.rebuild, "from_changelog", "dry_run")
 def rebuild(from_changelog: bool, dry_run: bool, yes: bool) -> None:
     """Make all rows of mastery anew, where `mastery state verify` found some that are wrong.
 

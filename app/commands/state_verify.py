@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from app.access import tasks
+from app.commands.at_broker import at_broker
 from app.commands.output import print_json, print_table
 from app.commands.sending import progress_bar
 
@@ -36,6 +38,7 @@ __all__ = ["verify"]
 @click.option(
     "--json", "as_json", is_flag=True, help="Print differences as JSON lines, the last one with totals."
 )
+@at_broker(tasks.verify)
 def verify(account: str | None, settle: float, limit: int, as_json: bool) -> None:
     """Compute every row again from the typed topics alone, and compare it with what the workers committed.
 

@@ -6,7 +6,9 @@ from dataclasses import asdict
 import click
 from confluent_kafka import KafkaException, TopicPartition
 
+from app.access import tasks
 from app.backlog import PartitionBacklog, read_backlog
+from app.commands.at_broker import at_broker
 from app.commands.output import print_json, print_table
 from app.commands.status_mastery import CountedRows, ask_worker, count_rows, files_aside, lines
 from app.commands.status_mastery import as_json as mastery_json
@@ -33,6 +35,7 @@ class NotIdle(MasteryError):
     "--rows", "counts_rows", is_flag=True, help="Count the rows of mastery, too: reads all of them."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@at_broker(tasks.status, "counts_rows")
 def status(wait_idle: float | None, counts_rows: bool, as_json: bool) -> None:
     """Show each input partition: who works on it, what is committed, where it ends, how much is left.
 

@@ -3,6 +3,8 @@
 import click
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END
 
+from app.access import tasks
+from app.commands.at_broker import at_broker
 from app.commands.output import print_json
 from app.reader import Record, TopicReader, find_topic, topic_partitions
 from app.settings import load_settings
@@ -16,6 +18,7 @@ __all__ = ["tail"]
 @click.option("--from-beginning", is_flag=True, help="Start with the oldest record instead of new ones.")
 @click.option("--limit", type=click.IntRange(min=1), help="End after this many records.")
 @click.option("--exit", "exit_at_end", is_flag=True, help="End where the topic ended when this was called.")
+@at_broker(tasks.tail, "topic")
 def tail(topic: str, from_beginning: bool, limit: int | None, exit_at_end: bool) -> None:
     """Print the records of TOPIC as JSON lines: partition, offset, timestamp, key, value.
 

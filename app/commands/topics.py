@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from app.access import tasks
+from app.commands.at_broker import at_broker
 from app.commands.output import print_json, print_table
 from app.settings import load_settings
 from app.topics import TopicAdmin, TopicDrift, TopicSpec, TopicState, load_catalogue
@@ -50,6 +52,7 @@ def list_(as_json: bool) -> None:
 
 @topics.command(short_help="Make the topics that are missing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@at_broker(tasks.apply_topics)
 def apply(as_json: bool) -> None:
     """Make the topics that are missing; say what differs of the others, and leave it as it is.
 
@@ -68,6 +71,7 @@ def apply(as_json: bool) -> None:
 
 @topics.command(short_help="Compare the broker's topics with the catalogue.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+@at_broker(tasks.check_topics)
 def check(as_json: bool) -> None:
     """Compare the broker's topics with the catalogue. Exit status 1 when one is missing or differs."""
     settings = load_settings()
@@ -105,7 +109,7 @@ def _print_differences(states: Sequence[TopicState]) -> None:
             )
     unread = [state.spec.name for state in states if state.existing is not None and state.config is None]
     if unread:
-        click.echo(f"settings not compared, as they may not be read: {', '.join(unread)}")
+        click.echo(f"settings not compared, for want of DescribeConfigs: {', '.join(unread)}")
 
 
 def _kept(spec: TopicSpec) -> str:

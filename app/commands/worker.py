@@ -60,7 +60,8 @@ def worker(processes: int) -> None:
 
 
 def _run(settings: Settings) -> None:
-    from app.checks.denied import explained
+    from app.access import tasks
+    from app.access.explaining import explained
     from app.main import create_app
     from app.stream.runner import StreamWorker
     from app.topics import load_catalogue
@@ -86,7 +87,7 @@ def _run(settings: Settings) -> None:
         finally:
             _log_totals(opened.progress.snapshot())
         if app.failure is not None:
-            raise explained(settings, load_catalogue(settings), app.failure)
+            raise explained(settings, tasks.worker(settings, load_catalogue(settings)), app.failure)
 
 
 def _run_several(settings: Settings, processes: int) -> int:

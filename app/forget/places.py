@@ -26,12 +26,19 @@ class StillThere(NamedTuple):
     until: str
 
 
-def still_there(settings: Settings, catalogue: Catalogue, state: Path) -> list[StillThere]:
+def still_there(
+    settings: Settings, catalogue: Catalogue, state: Path, say: Callable[[str], object] = lambda _: None
+) -> list[StillThere]:
     """Return the places, by what the broker says of its topics, and what lies in the `state` folder here.
 
-    Raises BrokerFailure.
+    `say` gets a line where the broker's settings may not be read. Raises BrokerFailure.
     """
     configs = TopicAdmin(settings).configs(catalogue.topics)
+    if unread := [name for name, found in configs.items() if found is None]:
+        say(
+            "times taken from the settings here, for want of DescribeConfigs on"
+            f" {unread[0]}{f' and {len(unread) - 1} more' if len(unread) > 1 else ''}"
+        )
     return [
         *_topics(settings, catalogue, configs),
         *_aside(settings, state),

@@ -4,135 +4,127 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from app.checks.permissions import needed
+from app.access import tasks
+from app.access.grants import Grant
+from app.access.tasks import Task
 from app.settings import Settings
-from app.topics import Catalogue, TopicSpec
+from app.topics import Catalogue
 
-__all__ = ["Acl", "Role", "kafka_acls", "roles"]
-
-
-@dataclass(frozen=True, slots=True)
-class Acl:
-    """One permission in Kafka's words; `prefixed` is for everything whose name begins so."""
-
-    operation: str
-    resource: str
-    name: str
-    prefixed: bool = False
+__all__ = ["Role", "kafka_acls", "roles"]
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """Who needs permissions: `name` is for people, `user` for the examples.
+    """Who needs permissions: `name` is for people, `user` for the examples, `tasks` is what this one does.
 
     `note` says, in Markdown, what those are for that the work seems to go on without.
     """
 
     name: str
     user: str
-    acls: tuple[Acl, ...]
+    tasks: tuple[Task, ...]
     note: str = ""
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """What all its tasks need together, apart from what one of the others includes."""
+        wanted = dict.fromkeys(grant for task in self.tasks for grant in task.all)
+        return tuple(grant for grant in wanted if not any(_includes(other, grant) for other in wanted))
+
+
+def _includes(other: Grant, grant: Grant) -> bool:
+    """Whether Kafka takes `other` for `grant`, too: whoever may read or write a thing may describe it."""
+    same = (other.resource, other.name, other.prefixed) == (grant.resource, grant.name, grant.prefixed)
+    return same and grant.operation == "Describe" and other.operation in {"Read", "Write"}
 
 
 def roles(settings: Settings, catalogue: Catalogue) -> list[Role]:
     """Return the roles, from who sets up to who reads. A person who does several things has several roles."""
-    raw, schemas = settings.raw_topic_name, settings.schemas_topic
-    marks = settings.replays_topic
-    # By who makes rows anew.
-    unread = {marks, settings.dead_letter_topic, settings.commands_topic}
-    read = [name for name, spec in catalogue.topics.items() if "consumers" in spec.readers]
-    return [
-        Role(
-            "Setting up: `mastery topics apply|check`, `mastery schemas register`",
+    told = [
+        (
+            "Setting up: `mastery topics apply|check`, `mastery schemas register|list|check`",
             "deployer",
+            (tasks.apply_topics, tasks.check_topics, tasks.register_schemas, tasks.read_schemas),
             (
-                *(
-                    Acl(it, "topic", settings.topic_prefix, prefixed=True)
-                    for it in ("Create", "Describe", "DescribeConfigs")
-                ),
-                Acl("Read", "topic", schemas),
-                Acl("Write", "topic", schemas),
+                "`Create` is for topics that are missing. Without `DescribeConfigs`, settings that differ go"
+                " unnoticed: the commands say so."
             ),
-            "`Create` is for topics that are missing. Without `DescribeConfigs`, settings that differ go"
-            " unnoticed.",
         ),
-        Role(
+        (
             "What receives the events from Canvas, or `mastery send`",
             "receiver",
-            (Acl("Write", "topic", raw),),
+            (tasks.send,),
+            "",
         ),
-        Role(
+        (
             "Workers",
             "worker",
+            (tasks.worker,),
             (
-                *(Acl(grant.operation, grant.resource, grant.name) for grant in needed(settings, catalogue)),
-                Acl("Write", "transactional-id", f"{settings.group_id}.", prefixed=True),
+                "All of them are asked for at each start. `Read` on topics that are only written is for the"
+                " first start, which must find them empty, and for the pages; `Write` on the topic of schemas"
+                " for the first start and for releases with new schemas. With `DescribeConfigs` on the"
+                " topics, pages show the settings that Kafka has instead of those that topics are made with;"
+                f" with `Read` on `{settings.replays_topic}`, whether a dead letter was sent again. Workers do"
+                " without both."
             ),
-            "All of them are asked for at each start. `Read` on topics that are only written is for the first"
-            " start, which must find them empty, and for the pages; `Write` on the topic of schemas for the"
-            " first start and for releases with new schemas. With `DescribeConfigs` on the topics, pages show"
-            " the settings that Kafka has instead of those that topics are made with; with `Read` on"
-            f" `{marks}`, whether a dead letter was sent again. Workers do without both.",
         ),
-        Role(
+        (
             "A consumer of all typed topics and rows, in the group `reports`",
             "reports",
-            (
-                *(Acl("Read", "topic", name) for name in [*read, schemas]),
-                Acl("Read", "group", "reports"),
-            ),
+            (tasks.reports,),
+            "",
         ),
-        Role(
-            "Looking after it: `mastery status`, `show`, `state export|verify`, `tail`, "
-            "`dead-letters list|show|replay`",
+        (
+            (
+                "Looking after it: `mastery status`, `show`, `state export|verify`, `tail`, "
+                "`dead-letters list|show|replay`"
+            ),
             "operator",
             (
-                *(Acl("Read", "topic", name) for name in catalogue.topics),
-                *(Acl("Write", "topic", name) for name in (raw, marks)),
-                Acl("DescribeConfigs", "topic", raw),
-                Acl("Describe", "group", settings.group_id),
-                Acl("Write", "transactional-id", f"{settings.group_id}.dead-letter-replay"),
+                tasks.status,
+                tasks.show,
+                tasks.export,
+                tasks.verify,
+                tasks.tail,
+                tasks.list_letters,
+                tasks.show_letter,
+                tasks.replay,
             ),
-            "`tail` is for every topic. Without `DescribeConfigs`, a replay goes by the age that the raw"
-            " topic is made with.",
+            (
+                "`tail` is for every topic. Without `DescribeConfigs`, a replay goes by the age that the raw"
+                " topic is made with, and says so."
+            ),
         ),
-        Role(
+        (
             "Forgetting students: `mastery forget`",
             "registrar",
+            (tasks.forget,),
             (
-                Acl("Read", "topic", settings.changelog_topic),
-                Acl("Write", "topic", settings.commands_topic),
-                Acl("DescribeConfigs", "topic", settings.topic_prefix, prefixed=True),
-                *([] if raw.startswith(settings.topic_prefix) else [Acl("DescribeConfigs", "topic", raw)]),
-                Acl("Describe", "group", settings.group_id),
+                "Without `DescribeConfigs`, the times until when topics hold the student are those that they"
+                " are made with; the command says so."
             ),
-            "Without `DescribeConfigs`, the times until when topics hold the student are those that they are"
-            " made with.",
         ),
-        Role(
+        (
             "Making rows anew: `mastery state rebuild`",
             "rebuilder",
+            (tasks.rebuild,),
             (
-                *(Acl("Read", "topic", name) for name in catalogue.topics if name not in unread),
-                *(Acl("Write", "topic", spec.name) for spec in catalogue.topics.values() if _is_row(spec)),
-                Acl("Read", "group", settings.group_id),
-                Acl("Write", "transactional-id", f"{settings.group_id}.state-rebuild"),
+                "Those on typed topics apart from results and definitions are for noticing that the group's"
+                " offsets are lost."
             ),
-            "Those on typed topics apart from results and definitions are for noticing that the group's"
-            " offsets are lost.",
         ),
     ]
-
-
-def _is_row(spec: TopicSpec) -> bool:
-    """Whether the topic holds rows: it is compacted, and in the partitions of the results."""
-    return spec.group is not None and spec.config["cleanup.policy"] == "compact"
+    return [
+        Role(name, user, tuple(task(settings, catalogue) for task in does), note)
+        for name, user, does, note in told
+    ]
 
 
 def kafka_acls(role: Role) -> Iterable[str]:
     """Yield the commands that grant it, one for each resource and set of operations."""
     operations: dict[tuple[str, bool, str], list[str]] = {}
-    for acl in role.acls:
+    for acl in role.grants:
         operations.setdefault((acl.resource, acl.prefixed, acl.name), []).append(acl.operation)
     # Stable: names keep their order within one command.
     ordered = sorted(operations.items(), key=lambda entry: (entry[0][:2], entry[1]))

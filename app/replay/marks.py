@@ -12,7 +12,8 @@ from typing import Self
 import msgspec
 
 from app.errors import MasteryError
-from app.reader import Record, TopicReader
+from app.kafka import AccessDenied
+from app.reader import Record, TopicReader, topic_missing
 from app.replay.letters import Letter, Place, place_text
 from app.settings import Settings
 
@@ -97,9 +98,15 @@ class Marks:
 
 
 def read_marks(settings: Settings, partitions: Mapping[str, list[int]]) -> Marks:
-    """Read all marks; `partitions` as `topic_partitions` returns them. None where the topic is not there."""
+    """Read all marks; `partitions` as `topic_partitions` returns them. None where the topic is not there.
+
+    Raises AccessDenied, also for a topic that this user may not see, and other BrokerFailures.
+    """
     topic = settings.replays_topic
     if topic not in partitions:
+        missing = topic_missing(settings, topic)
+        if isinstance(missing, AccessDenied):
+            raise missing
         return Marks({})
     records: list[Record] = []
     with TopicReader.whole(settings, [topic], partitions) as reader:

@@ -1,7 +1,7 @@
 """What a replay is going to send: found out before the first record is sent."""
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -91,14 +91,18 @@ def make_plan(
     return plan
 
 
-def oldest_kept(settings: Settings, *, now: int) -> int | None:
+def oldest_kept(settings: Settings, *, now: int, say: Callable[[str], object] = lambda _: None) -> int | None:
     """Return the time before which the raw topic keeps no record; None where age does not matter there.
 
-    In milliseconds since the epoch, like `now`. Kafka goes by a record's timestamp, and a replayed record has
+    In milliseconds since the epoch, like `now`. `say` gets a line where the topic's settings may not be
+    read. Kafka goes by a record's timestamp, and a replayed record has
     the one it always had: above its age limit, it may be deleted before a worker has read it.
     """
     topic = settings.raw_topic_name
-    config = TopicAdmin(settings).configs([topic]).get(topic) or {}
+    found = TopicAdmin(settings).configs([topic]).get(topic)
+    if found is None:
+        say(f"age limit of {topic} taken from the settings here, for want of DescribeConfigs on it")
+    config = found or {}
     if config.get("message.timestamp.type") == "LogAppendTime":
         return None
     if "delete" not in config.get("cleanup.policy", "delete"):

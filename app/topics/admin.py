@@ -1,7 +1,7 @@
 """What the catalogue needs of the broker's admin interface, with errors in plain words."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,22 @@ class TopicAdmin:
             )
             for name, topic in found.items()
         }
+
+    def hidden(self, names: Collection[str]) -> list[str]:
+        """Return those of the topics, which `topics` did not return, that this user may not see.
+
+        Kafka says so be they there or not. Asking makes none, not even where naming a topic does.
+        """
+        if not names:
+            return []
+        asked = self._client.describe_topics(TopicCollection(list(names)), request_timeout=self.timeout)
+        refusals = {name: future.exception() for name, future in asked.items()}
+        return [
+            name
+            for name, error in refusals.items()
+            if isinstance(error, KafkaException)
+            and error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+        ]
 
     def configs(self, names: Iterable[str]) -> dict[str, Mapping[str, str] | None]:
         """Return each topic's settings; None where they may not be read or the topic is unknown.

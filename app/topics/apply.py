@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import KafkaError
 
+from app.access.grants import Grant, permission_missing
 from app.errors import MasteryError
 from app.kafka import AccessDenied
 from app.settings import variable
@@ -59,11 +60,12 @@ def apply(catalogue: Catalogue, admin: TopicAdmin) -> Applied:
     """Make what is missing; alter and delete nothing. Returns when every topic made can be written to.
 
     Raises PartitionMismatch before anything is made when existing topics have other partition counts,
-    TopicsNotMade when the broker refuses, and `BrokerFailure`s.
+    TopicsNotMade when the broker refuses, PermissionMissing, and `BrokerFailure`s.
     """
     states = plan(catalogue, admin)
     _refuse_other_counts(states)
     missing = [state.spec for state in states if state.existing is None]
+    _refuse_hidden(admin, [spec.name for spec in missing], "mastery topics apply")
     if not missing:
         return Applied((), tuple(states))
     answers = admin.create(missing)
@@ -80,10 +82,14 @@ def apply(catalogue: Catalogue, admin: TopicAdmin) -> Applied:
 
 
 def check(catalogue: Catalogue, admin: TopicAdmin) -> list[TopicState]:
-    """Return the state of all topics if they are as the catalogue says, else raise TopicDrift with them."""
+    """Return the state of all topics if they are as the catalogue says, else raise TopicDrift with them.
+
+    Raises PermissionMissing when some may not even be seen, and `BrokerFailure`s.
+    """
     states = plan(catalogue, admin)
     missing = [state.spec.name for state in states if state.existing is None]
     different = [state.spec.name for state in states if state.differences]
+    _refuse_hidden(admin, missing, "mastery topics check")
     if missing or different:
         parts = [
             f"{len(names)} {word}"
@@ -139,6 +145,13 @@ def _refuse_other_counts(states: Sequence[TopicState]) -> None:
         )
 
 
+def _refuse_hidden(admin: TopicAdmin, missing: Sequence[str], command: str) -> None:
+    """Raise PermissionMissing when topics that seem to be missing may only not be seen."""
+    if hidden := admin.hidden(missing):
+        lacking = [Grant("Describe", "topic", name) for name in hidden]
+        raise permission_missing(admin.settings, lacking, doer=f"`{command}`")
+
+
 def _wait_until_there(catalogue: Catalogue, admin: TopicAdmin, names: set[str]) -> list[TopicState]:
     """A broker says "made" before all brokers know of it and before the partitions have leaders."""
     deadline = time.monotonic() + 2 * admin.timeout
@@ -159,9 +172,8 @@ def _not_made(admin: TopicAdmin, refused: dict[str, KafkaError], created: Sequen
     name, error = next(iter(refused.items()))
     failure = admin.failure(error, f"make the topic {name}")
     if isinstance(failure, AccessDenied):
-        return AccessDenied(
-            f"not allowed to make the topic {name} (and {len(refused) - 1} more)",
-            hint="ask for the CREATE permission on the topic prefix, or have an administrator run it",
+        return permission_missing(
+            admin.settings, [Grant("Create", "topic", it) for it in refused], doer="`mastery topics apply`"
         )
     if isinstance(failure, MasteryError) and error.code() in _UNANSWERED:
         return failure

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from app.kafka import BrokerErrors, BrokerUnreachable, broker_failure, consumer_config
-from app.reader import REQUEST_TIMEOUT
+from app.reader import NO_GROUP, REQUEST_TIMEOUT
 from app.settings import Settings
 from app.verify.offsets import Place
 
@@ -94,7 +94,7 @@ def _take(
         ended = end is not None and offset + 1 >= end
     elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
         ended = end is not None and offset >= end
-    elif error.retriable():
+    elif error.code() == NO_GROUP or error.retriable():
         ended = False
     else:
         raise broker_failure(settings, error, errors, what=f"read {place[0]}")

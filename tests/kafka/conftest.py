@@ -1,28 +1,12 @@
-"""A Kafka that wants TLS and a login, for all tests here."""
+"""Who uses the Kafka that wants TLS and a login."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from app.settings import Settings, load_settings
 from app.topics import TopicAdmin, apply, load_catalogue
-from tests.kafka.artifacts import why_not
 from tests.kafka.secured import Authority, SecuredKafka
-from tests.support.brokers import cannot_run
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"), "test-authority")
-
-
-@pytest.fixture(scope="session")
-def secured(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
-    if (reason := why_not()) is not None:
-        cannot_run(f"no real Kafka: {reason}")
-    with SecuredKafka(authority, tmp_path_factory.mktemp("keystores")) as server:
-        yield server
 
 
 @pytest.fixture

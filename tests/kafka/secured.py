@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from app.reference.permissions import Acl, Role
+from app.access.grants import Grant
+from app.reference.permissions import Role
 from tests.kafka.server import KafkaServer
 from tests.support.ports import stable_port
 from tests.support.waiting import wait_until
@@ -176,10 +177,10 @@ class SecuredKafka(KafkaServer):
 
     def grant_role(self, role: Role) -> None:
         """Let `user` do what the role lists, and nothing else any more."""
-        self._let(map(self._binding, role.acls))
+        self._let(map(self._binding, role.grants))
 
     @contextmanager
-    def without(self, acl: Acl) -> Iterator[None]:
+    def without(self, acl: Grant) -> Iterator[None]:
         """Take one permission of a role away, and nothing else; give it back."""
         binding = self._binding(acl)
         self._let(self._granted - {binding})
@@ -188,7 +189,7 @@ class SecuredKafka(KafkaServer):
         finally:
             self._let(self._granted | {binding})
 
-    def _binding(self, acl: Acl) -> AclBinding:
+    def _binding(self, acl: Grant) -> AclBinding:
         return AclBinding(
             ResourceType[acl.resource.upper().replace("-", "_")],
             acl.name,

@@ -5,9 +5,10 @@ import shlex
 
 import pytest
 
+from app.access.grants import Grant
 from app.cli import COMMANDS
 from app.reference.operating import PAGE, brought_up_to_date
-from app.reference.permissions import Acl, kafka_acls, roles
+from app.reference.permissions import kafka_acls, roles
 from app.settings import Settings, load_settings, variable
 from app.topics import load_catalogue
 
@@ -43,10 +44,10 @@ def test_the_commands_grant_what_each_role_lists_and_nothing_else(settings):
     for role in roles(settings, load_catalogue(settings)):
         granted = [acl for command in kafka_acls(role) for acl in parsed(command, role.user)]
         assert len(granted) == len(set(granted))
-        assert set(granted) == set(role.acls)
+        assert set(granted) == set(role.grants)
 
 
-def parsed(command: str, user: str) -> list[Acl]:
+def parsed(command: str, user: str) -> list[Grant]:
     """Read a kafka-acls.sh command as that script does: every operation on every resource."""
     words = iter(shlex.split(command.replace("\\\n", "")))
     assert next(words) == "kafka-acls.sh"
@@ -65,7 +66,7 @@ def parsed(command: str, user: str) -> list[Acl]:
                 prefixed = next(words) == "prefixed"
             case _:
                 resources.append((word.removeprefix("--"), next(words)))
-    return [Acl(operation, *resource, prefixed) for operation in operations for resource in resources]
+    return [Grant(operation, *resource, prefixed) for operation in operations for resource in resources]
 
 
 def test_links_lead_somewhere():

@@ -6,17 +6,21 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from app.checks.errors import ClientRefused
+from app.errors import MasteryError
 from app.kafka import BrokerErrors, BrokerUnreachable, admin_client, broker_failure
 from app.settings import Settings
 
-__all__ = ["Connection", "connect"]
+__all__ = ["ClientRefused", "Connection", "connect"]
 
 # A broker that takes the connection and says nothing (frozen, or no Kafka at all) is given this long.
 _PATIENCE = 5.0
 # A name with two addresses (localhost: ::1 and 127.0.0.1) reports "all brokers down" after the first, and
 # librdkafka connects again after 0.1 s.
 _OTHER_ADDRESSES = 0.5
+
+
+class ClientRefused(MasteryError):
+    """The Kafka client does not take its settings, an unreadable key file for example."""
 
 
 @dataclass(frozen=True, slots=True)
