@@ -1,6 +1,6 @@
 """What a worker needs to compute mastery, put together: table, definitions, agent, recomputation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,6 +45,8 @@ class MasteryPart:
     processor: MasteryProcessor
     forgetting: Forgetting
     commands_topic: str
+    tags: Mapping[str, str]
+    """What the group's offsets of a topic of results rest on: the changelog, and which one of that name."""
 
     @classmethod
     def build(
@@ -62,7 +64,8 @@ class MasteryPart:
         folder = settings.rows_folder
         definitions = Definitions(settings, folder, look_up, settings.mastery_rules, on_failure=on_failure)
         config = client_config(settings, group_id=settings.group_id)
-        table = StateTable(folder, _changelog(settings, catalogue), config)
+        changelog = _changelog(settings, catalogue)
+        table = StateTable(folder, changelog, config)
         publication = Publication(
             row_topic=settings.typed_topic(_ROW_TOPIC),
             course_topic=settings.typed_topic(_COURSE_TOPIC),
@@ -86,7 +89,10 @@ class MasteryPart:
             marks,
         )
         forgetting = Forgetting(table, processor, marks)
-        return cls(definitions, table, rows, processor, forgetting, settings.commands_topic)
+        # The embedded broker has no ids.
+        tag = f"{changelog.topic} {changelog.topic_id}" if changelog.topic_id else ""
+        tags = dict.fromkeys(settings.result_topics, tag)
+        return cls(definitions, table, rows, processor, forgetting, settings.commands_topic, tags)
 
     def apply(self, batch: RecordBatch) -> Output:
         """Bring a batch of one of the inputs into the rows."""

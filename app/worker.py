@@ -3,8 +3,9 @@
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from app import __version__
 from app.agents.router import Route, Router
@@ -36,7 +37,7 @@ from app.topics import Catalogue, TopicAdmin, load_catalogue
 from app.web.process import WebProcess
 from app.web.report import Group
 
-__all__ = ["Worker", "build_router"]
+__all__ = ["FrameIds", "Worker", "build_router"]
 
 log = logging.getLogger(__name__)
 
@@ -138,6 +139,7 @@ class Worker:
             transactional_id,
             max_batch_bytes=settings.max_message_bytes,
             commit_again=commit_again(settings) if is_embedded(TopicAdmin(settings).cluster_id()) else None,
+            tags=self._mastery.tags,
         )
         producer.init()
         log.info(
@@ -150,7 +152,8 @@ class Worker:
             web.url,
             extra=fields(version=__version__, group=settings.group_id, transactional_id=transactional_id),
         )
-        return _Delivery(producer, _stable_offsets(settings, contract), self._mastery.rows)
+        offsets = _stable_offsets(settings, contract, self._mastery.tags)
+        return _Delivery(producer, offsets, self._mastery.rows)
 
     def _purge(self) -> None:
         """Delete what was moved aside long ago."""
@@ -168,7 +171,15 @@ class Worker:
         return part
 
 
-def build_router(settings: Settings, contract: Contract, ids: SchemaIds) -> Router:
+class FrameIds(Protocol):
+    """The schema ids that frame typed records."""
+
+    @property
+    def by_name(self) -> Mapping[str, int]:
+        """By the event's name."""
+
+
+def build_router(settings: Settings, contract: Contract, ids: FrameIds) -> Router:
     """Return a router whose decoder and encoders are made from the contract."""
     models = build_models(contract)
     routes = {}
@@ -186,13 +197,14 @@ def build_router(settings: Settings, contract: Contract, ids: SchemaIds) -> Rout
     )
 
 
-def _stable_offsets(settings: Settings, contract: Contract) -> StableOffsets:
+def _stable_offsets(settings: Settings, contract: Contract, tags: Mapping[str, str]) -> StableOffsets:
     typed = [settings.typed_topic(name) for name in contract.topics]
     return StableOffsets(
         client_config(settings),
         settings.group_id,
         inputs=settings.input_topics,
         outputs=[*typed, settings.dead_letter_topic],
+        tags=tags,
     )
 
 

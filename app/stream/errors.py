@@ -15,6 +15,7 @@ __all__ = [
     "PartitionsMismatch",
     "ProducerFenced",
     "StateNotWritten",
+    "StateReplaced",
     "StreamError",
     "TakeOverFailed",
 ]
@@ -58,6 +59,10 @@ class OffsetBeyondEnd(StreamError):
 
 class OffsetsForgotten(StreamError):
     """The group has no offsets any more, although it has written: all of it would be written again."""
+
+
+class StateReplaced(StreamError):
+    """The group's offsets rest on state that was replaced since: what it held is missing."""
 
 
 class OffsetWentBack(StreamError):

@@ -3,13 +3,14 @@
 import logging
 import time
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 
 from app.coordinator import COORDINATOR_AWAY
 from app.held_offsets import held_offsets
-from app.stream.errors import OffsetBeyondEnd, TakeOverFailed
+from app.stream.errors import OffsetBeyondEnd, StateReplaced, TakeOverFailed
 from app.stream.lost_offsets import require_first_start
 
 __all__ = ["StableOffsets", "log_deleted_unread"]
@@ -58,7 +59,8 @@ class StableOffsets:
     the transaction's end.
 
     `inputs` and `outputs` are all topics that the group reads and writes, see `require_first_start`; without
-    outputs, a group that has no commits is a new one.
+    outputs, a group that has no commits is a new one. `tags` name what the offsets of a topic rest on, such
+    as a changelog: committed with another tag (see `TransactionalProducer`), they are refused.
     """
 
     def __init__(
@@ -68,8 +70,10 @@ class StableOffsets:
         *,
         inputs: Iterable[str] = (),
         outputs: Iterable[str] = (),
+        tags: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._group_id = group_id
+        self._tags = tags
         self._inputs = tuple(inputs)
         self._outputs = tuple(outputs)
         self._config = {
@@ -93,6 +97,7 @@ class StableOffsets:
 
         Raises:
             OffsetBeyondEnd: the topic was deleted and made anew under the group's commits.
+            StateReplaced: offsets were committed with another tag.
             OffsetsForgotten: the group has no commits any more, but its outputs hold records.
             TakeOverFailed: the broker did not answer.
         """
@@ -117,9 +122,24 @@ class StableOffsets:
             committed = consumer.committed(wanted, timeout=_TIMEOUT)
             if self._outputs and all(entry.offset == OFFSET_INVALID for entry in committed):
                 require_first_start(consumer, self._group_id, self._inputs, self._outputs, timeout=_TIMEOUT)
+            for entry in committed:
+                self._require_tag(entry)
             return {(entry.topic, entry.partition): self._position(consumer, entry) for entry in committed}
         finally:
             consumer.close()
+
+    def _require_tag(self, entry: TopicPartition) -> None:
+        tag = self._tags.get(entry.topic)
+        # Offsets of before there were tags have none, nor those that were set by hand.
+        if not tag or not entry.metadata or entry.metadata == tag:
+            return
+        raise StateReplaced(
+            f"the committed offset of {entry.topic} partition {entry.partition} belongs to the changelog"
+            f" {entry.metadata}, but there is {tag}: it was deleted and made anew, and rows are missing",
+            hint="stop the workers, and `mastery state rebuild` computes the rows again. If all of the former"
+            " changelog was copied into this one: kafka-consumer-groups --bootstrap-server ... --group"
+            f" {self._group_id} --topic {entry.topic} --reset-offsets --to-current --execute",
+        )
 
     def _position(self, consumer: Consumer, entry: TopicPartition) -> int:
         if entry.error is not None:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
@@ -59,8 +60,9 @@ class TransactionalProducer:
     executor thread, and the checkpoint never lets them overlap.
 
     `max_batch_bytes` is the lowest limit of a topic. Records above `max_message_bytes` are refused unseen by
-    the broker. `commit_again` is for a broker that loses the offsets of a transaction without records: it
-    is called with them once such a transaction is committed.
+    the broker. `tags` are kept with the offsets of a topic, for `StableOffsets`. `commit_again` is for a
+    broker that loses the offsets of a transaction without records: it is called with them once such a
+    transaction is committed.
     """
 
     def __init__(
@@ -71,8 +73,10 @@ class TransactionalProducer:
         max_message_bytes: int = _MAX_MESSAGE_BYTES,
         max_batch_bytes: int = _MAX_BATCH_BYTES,
         commit_again: Callable[[Mapping[tuple[str, int], int]], None] | None = None,
+        tags: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._commit_again = commit_again
+        self._tags = tags
         self._empty = True
         timeout_ms = int(TRANSACTION_TIMEOUT * 1000)
         self.transactional_id = transactional_id
@@ -169,7 +173,8 @@ class TransactionalProducer:
     def send_offsets(self, positions: Mapping[tuple[str, int], int], group_metadata: bytes) -> None:
         """Add the positions of the input to the transaction, in the name of one group generation."""
         offsets = [
-            TopicPartition(topic, partition, offset) for (topic, partition), offset in positions.items()
+            TopicPartition(topic, partition, offset, self._tags.get(topic, ""))
+            for (topic, partition), offset in positions.items()
         ]
         self._call(
             lambda timeout: self._producer.send_offsets_to_transaction(offsets, group_metadata, timeout),

@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 from app.kafka import client_config
 from app.settings import Settings
 from app.stream import offsets
-from app.stream.errors import OffsetBeyondEnd, TakeOverFailed
+from app.stream.errors import OffsetBeyondEnd, StateReplaced, TakeOverFailed
 from app.stream.group_metadata import encode_group_metadata
 from app.stream.offsets import StableOffsets
 from app.stream.producer import TransactionalProducer
@@ -112,6 +112,29 @@ def test_an_open_transaction_is_waited_for(source: Source, ends: str, expected: 
         assert not asked.done()
         getattr(producer, ends)()
         assert asked.result(10.0) == expected
+
+
+@pytest.mark.kafka  # the embedded broker keeps nothing beside an offset
+def test_offsets_that_rest_on_other_state_are_refused(source: Source) -> None:
+    """Until somebody sets them by hand, which leaves them without a tag."""
+    settings = source.settings
+    topic, group = source.topic, settings.group_id
+    producer = TransactionalProducer(client_config(settings), group, tags={topic: "log one"})
+    producer.init()
+    producer.begin()
+    producer.produce_one(topic, b"record", None, 1)
+    producer.commit({(topic, 0): 15}, encode_group_metadata(group, -1, ""))
+
+    def position(**tags: str) -> int:
+        stable = StableOffsets(client_config(settings), group, tags=tags and {topic: tags["log"]})
+        return stable.positions([(topic, 0)])[topic, 0]
+
+    assert position() == position(log="log one") == position(log="") == 15
+    with pytest.raises(StateReplaced, match=r"log one, but there is log two: .*rows are missing") as caught:
+        position(log="log two")
+    assert "mastery state rebuild" in (caught.value.hint or "")
+    source.commit(3)
+    assert position(log="log two") == 3
 
 
 @pytest.mark.parametrize(
