@@ -107,6 +107,10 @@ class Peers:
         raise _problem(response)
 
 
+def _are_numbers(held: Any) -> bool:
+    return isinstance(held, list) and all(isinstance(one, int) for one in held)
+
+
 def _text(value: Any) -> str | list[str]:
     if isinstance(value, list | tuple):
         return [str(one) for one in value]
@@ -133,5 +137,7 @@ def _problem(response: httpx.Response) -> Exception:
         known = {name: told[name] for name in ("progress",) if name in told}
         return kind(detail, hint=hint, **known)
     if status in _PROBLEMS:
-        return _PROBLEMS[status](detail, hint=hint)
+        # Where it looked, and found nothing.
+        held = told.get("partitions")
+        return _PROBLEMS[status](detail, hint=hint, **({"partitions": held} if _are_numbers(held) else {}))
     return PeerSilent(f"it answers with status {status}")

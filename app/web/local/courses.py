@@ -11,7 +11,7 @@ from app.web.models.groups import (
     GridOutcome,
     GridStudent,
 )
-from app.web.problems import BadParameter, NotFound
+from app.web.problems import BadParameter
 from app.web.searches import scope_of
 from app.web.security.viewer import Viewer
 
@@ -41,7 +41,7 @@ class Courses:
         found = await ground.run(ground.views.course, course_id, account, scope_of(viewer))
         if not found:
             ground.require_views()
-            raise NotFound("no course of this id has a result", hint="/courses lists those that have")
+            raise ground.not_found("no course of this id has a result", hint="/courses lists those that have")
         if len(found) > 1:
             raise BadParameter(
                 "several root accounts have a course of this id: "
@@ -63,7 +63,9 @@ class Courses:
 
         answer = await ground.run(look)
         if answer is None:
-            raise NotFound("no course of this id has a result any more")
+            raise ground.not_found(
+                "no course of this id has a result any more", hint="/courses lists those that have"
+            )
         return answer
 
 

@@ -17,7 +17,7 @@ from app.views.answers import PartitionView
 from app.views.errors import CursorUnfit, QueryTooSlow, ViewError
 from app.views.views import Views
 from app.web.models.base import Freshness, PartitionState, WorkerAnswer, WorkerState
-from app.web.problems import BadParameter, NotReady, TooSlow
+from app.web.problems import BadParameter, NotFound, NotReady, TooSlow
 from app.web.report import WorkerReport
 
 __all__ = ["Ground"]
@@ -138,6 +138,10 @@ class Ground:
         current = ready and all(self.clock() - views[one].current_at < _STALE for one in owned)
         if not self.assigned or not current:
             raise self.not_ready()
+
+    def not_found(self, message: str, *, hint: str) -> NotFound:
+        """The problem that there is nothing; it tells other workers in which partitions there is not."""
+        return NotFound(message, hint=hint, partitions=sorted(self.owned()))
 
     def require_rows(self, partition: int) -> None:
         """Raise NotReady unless the worker has the rows of a partition, restored."""

@@ -14,7 +14,7 @@ from app.web.local.outcome_list import OutcomeDirectory
 from app.web.local.scales import STEPS, Scales, ShownLevel, ShownScale
 from app.web.models.base import Freshness
 from app.web.models.groups import LevelCount, OutcomeAnswer, OutcomeList, OutcomeSummary, StepCount
-from app.web.problems import BadParameter, NotFound
+from app.web.problems import BadParameter
 from app.web.searches import scope_of
 from app.web.security.viewer import Viewer
 
@@ -66,7 +66,7 @@ class Outcomes:
         stats = await ground.run(self._found, outcome_id, account, scope_of(viewer))
         if not stats:
             ground.require_views()
-            raise NotFound("no outcome of this id is known", hint="/outcomes lists those that are")
+            raise ground.not_found("no outcome of this id is known", hint="/outcomes lists those that are")
         if len({one.root_account_uuid for one in stats}) > 1:
             with_rows = [one for one in stats if one.rows]
             if len(with_rows) != 1 and not (local and not with_rows):

@@ -15,7 +15,6 @@ from app.web.local.ground import Ground
 from app.web.local.state_files import StateReaders
 from app.web.local.student_outcome import shown_outcome
 from app.web.models.mastery import StudentAnswer, StudentOutcome
-from app.web.problems import NotFound
 from app.web.searches import scope_of
 from app.web.security.viewer import Viewer
 
@@ -59,9 +58,8 @@ class Students:
             outcomes = await ground.run(self._of_account, user, account)
         seen = tuple(one for one in outcomes if viewer.sees_account(one.root_account_uuid))
         if not seen:
-            raise NotFound(
-                "no student of this id has a result",
-                hint="/mastery searches all students",
+            raise ground.not_found(
+                "no student of this id has a result", hint="/mastery searches all students"
             )
         return StudentAnswer(freshness=fresh, user_uuid=user, outcomes=seen)
 
