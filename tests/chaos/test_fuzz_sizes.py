@@ -12,6 +12,8 @@ from tests.chaos.fuzz_inputs import IGNORED, SAMPLES
 from tests.chaos.test_fuzz_router import route
 from tests.stream.fakes import FakeRecord
 
+pytestmark = pytest.mark.scenario(name="fuzz", ci=True)
+
 KIB = 1024
 
 
