@@ -35,6 +35,7 @@ COMMANDS = {
     "generate": _Entry("generate", "Make the events of a school, to try things with."),
     "send": _Entry("send", "Send events from a file to the raw topic."),
     "backfill": _Entry("backfill", "Send what was in Canvas before the stream, from its exports."),
+    "raw": _Entry("raw", "Count what the raw topic holds, and what would become of it."),
     "tail": _Entry("tail", "Print a topic's records, decoded, as JSON lines."),
     "dead-letters": _Entry("dead_letters", "Look at what could not be understood, and send it again."),
     "show": _Entry("show", "Show how a student stands, and the results behind each score."),

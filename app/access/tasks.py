@@ -14,6 +14,7 @@ __all__ = [
     "check_topics",
     "export",
     "forget",
+    "inspect_raw",
     "is_ours",
     "list_letters",
     "read_schemas",
@@ -81,6 +82,11 @@ def read_schemas(settings: Settings, _: Catalogue) -> Task:
 def send(settings: Settings, _: Catalogue) -> Task:
     """Put events into the raw topic."""
     return Task("mastery send", tuple(_topics("Write", settings.raw_topic_name)))
+
+
+def inspect_raw(settings: Settings, _: Catalogue) -> Task:
+    """See what the raw topic holds."""
+    return Task("mastery raw inspect", tuple(_topics("Read", settings.raw_topic_name)))
 
 
 def worker(settings: Settings, catalogue: Catalogue) -> Task:

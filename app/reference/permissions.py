@@ -87,6 +87,7 @@ def roles(settings: Settings, catalogue: Catalogue) -> list[Role]:
                 tasks.export,
                 tasks.verify,
                 tasks.tail,
+                tasks.inspect_raw,
                 tasks.list_letters,
                 tasks.show_letter,
                 tasks.replay,

@@ -121,3 +121,19 @@ def test_whatever_is_packed_has_one_fate(value: bytes) -> None:
         assert [dead[1] for dead in output.dead] == ([value] if output.dead else [])
         for topic, encoded, *_ in output.typed:
             decoded(topic, encoded)
+
+
+@pytest.mark.parametrize(("_envelopes", "pack"), PACKED)
+def test_a_dead_letter_that_is_replayed_with_another_setting_becomes_the_event(
+    _envelopes: Any, pack: Pack
+) -> None:
+    value = SAMPLES[0].raw.strip()
+    record = raw(pack(value), headers=(("via", b"relay"),))
+    (dead,) = route(record, router=PLAIN).dead
+    letter = parse_headers(dead[7])
+    assert letter is not None
+    again = raw(dead[1], key=dead[2], timestamp=dead[6], headers=tuple(letter.original))
+    assert again == record
+    output = route(again, router=ALL)
+    assert not output.dead
+    assert {typed[:3] for typed in output.typed} == {route(raw(value)).typed[0][:3]}
