@@ -13,6 +13,7 @@ from app.mastery.row import Row
 from app.mastery.snapshot import ResultSnapshot, RowKey, Work
 
 __all__ = [
+    "BEGIN",
     "FORMAT",
     "BlobError",
     "MalformedBlobError",
@@ -68,6 +69,8 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(_Stored)
 _ROW_DECODER: Final = msgspec.msgpack.Decoder(_StoredRow)
 _PREFIX: Final = bytes([FORMAT])
+#: What the bytes of each row begin with: the format, and MessagePack's word for an array of the three parts.
+BEGIN: Final = _PREFIX + b"\x93"
 
 
 def encode(results: Results, row: Row | None) -> bytes:

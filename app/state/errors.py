@@ -56,6 +56,9 @@ def file_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
+        if not hasattr(error, "sqlite_errorcode"):
+            # Not SQLite's but its module's: text that is none. What it says shows the text.
+            raise StateFileUnusable(path, "is damaged: a text in it is none") from None
         raise StateUnavailable(f"the state file {path} cannot be used: {error}", hint=_ROOM) from None
     except sqlite3.DatabaseError as error:
         # Its subclasses are mistakes of ours.

@@ -1,7 +1,7 @@
 """State read back from its changelog: all of it into a new file, or what a file lacks."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,9 @@ from app.state.errors import ChangelogUnusable, StateFileUnusable
 from app.state.store import PartitionStore
 
 __all__ = ["RestoreProgress", "restore"]
+
+#: Partition and offset.
+_Place = tuple[int, int]
 
 #: Records of one partition that are written to its file at a time. Each costs 5 us; a transaction 0.1 ms.
 _BATCH = 4_000
@@ -46,9 +49,29 @@ class _Restore:
     end: int
     rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     position: int = 0
+    spoiled: dict[bytes | None, tuple[int, str]] = field(default_factory=dict)
+    """Keys whose last record is no row: where that is, and what it is."""
+    spoils: set[int] = field(default_factory=set)
+    """Offsets of all records that are none. From the first of them on nothing comes into the file."""
+
+    def take(self, key: bytes, value: bytes | None) -> None:
+        """Take a record."""
+        self.rows.append((key, value))
+        if self.spoiled:
+            self.spoiled.pop(key, None)
+
+    def take_spoil(self, key: bytes | None, offset: int, what: str) -> None:
+        """Take a record that is no row: a later one of its key may make up for it."""
+        if not self.spoils:
+            self.write()
+        self.spoils.add(offset)
+        self.spoiled[key] = offset, what
 
     def write(self) -> None:
         """Bring what was read into the file."""
+        if self.spoils:
+            self.rows = []
+            return
         if self.store.restoring:
             self.store.append(self.rows, self.position)
         else:
@@ -62,6 +85,7 @@ def restore(
     stores: Mapping[int, PartitionStore],
     *,
     check: Callable[[bytes], bool],
+    home: Callable[[bytes], int | None] = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
     report: Callable[[RestoreProgress], None] = lambda _: None,
 ) -> bool:
@@ -73,22 +97,31 @@ def restore(
     that were begun before.
 
     `config` is that of a client, with the name of a group that this user may see; `check` says whether a
-    value is a row of the format expected.
+    value is a row of the format expected, and `home` in which partition a key belongs, None for any.
+
+    A record that is no row, or in another key's partition, is passed over where a later one of its key is
+    good; in a compacted topic it stays beside that for a while. Else nothing of it, or after it, comes into
+    the file.
 
     Raises:
         StateFileUnusable: a file is ahead of the changelog, or behind its beginning; no file was changed.
-        ChangelogUnusable: a record is no row, or the broker does not answer.
+        ChangelogUnusable: a key's last record is no row, or the broker does not answer.
         StateUnavailable: a file cannot be written.
     """
-    if not stores:
-        return True
+    passed: set[_Place] = set()
+    left = stores
     try:
-        running = _begin(config, topic, stores)
-        return _Reader(config, topic, running, check, report).run(cancelled)
+        while left:
+            reader = _Reader(config, topic, _begin(config, topic, left), check, home, passed, report)
+            if not reader.run(cancelled):
+                return False
+            passed |= reader.spoils
+            left = {partition: stores[partition] for partition, _ in reader.spoils}
     except KafkaException as error:
         cause = error.args[0]
         name = cause.name() if isinstance(cause, KafkaError) else type(error).__name__
         raise ChangelogUnusable(f"the changelog {topic} could not be read: {name}") from None
+    return True
 
 
 def _begin(
@@ -159,8 +192,14 @@ class _Reader:
         topic: str,
         running: dict[int, _Restore],
         check: Callable[[bytes], bool],
+        home: Callable[[bytes], int | None],
+        passed: Collection[_Place],
         report: Callable[[RestoreProgress], None],
     ) -> None:
+        self.spoils: set[_Place] = set()
+        """Records that are no rows, of partitions that are to be read again without them."""
+        self._home = home
+        self._passed = passed
         self._topic = topic
         self._running = running
         self._check = check
@@ -198,7 +237,7 @@ class _Reader:
                 continue
             error = message.error()
             if error is None:
-                one.rows.append(self._row(message))
+                self._take_record(one, partition, message)
                 one.position = int(message.offset() or 0) + 1
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
                 one.position = int(message.offset() or 0)
@@ -210,19 +249,33 @@ class _Reader:
                 one.write()
                 self._report(RestoreProgress(partition, one.start, one.position, one.end))
             if partition in ended and one.position >= one.end:
-                if one.store.restoring:
+                if one.spoils:
+                    self._require_mended(partition, one)
+                elif one.store.restoring:
                     one.store.finish_restore()
                 else:
                     one.store.mark_synced()
                 del self._running[partition]
 
-    def _row(self, message: Message) -> tuple[bytes, bytes | None]:
-        key, value = message.key(), message.value()
-        if not isinstance(key, bytes) or not (value is None or self._check(value)):
+    def _take_record(self, one: _Restore, partition: int, message: Message) -> None:
+        key, value, offset = message.key(), message.value(), int(message.offset() or 0)
+        problem = None
+        if not isinstance(key, bytes):
+            key, problem = None, "no row of this version"
+        elif value is not None and not self._check(value):
+            problem = "no row of this version"
+        elif value is not None and self._home(key) not in {None, partition}:
+            problem = "a row of another partition"
+        if key is not None and problem is None:
+            one.take(key, value)
+        elif (partition, offset) not in self._passed:
+            one.take_spoil(key, offset, problem or "")
+
+    def _require_mended(self, partition: int, one: _Restore) -> None:
+        for offset, problem in sorted(one.spoiled.values()):
             raise ChangelogUnusable(
-                f"{self._topic} partition {message.partition()} holds no row of this version at offset"
-                f" {message.offset()}",
+                f"{self._topic} partition {partition} holds {problem} at offset {offset}",
                 hint="a newer version wrote it, or something else than a worker: run that version, or"
                 " `mastery state rebuild`",
             )
-        return key, value
+        self.spoils |= {(partition, offset) for offset in one.spoils}

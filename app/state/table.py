@@ -37,6 +37,8 @@ class Changelog:
     rows_format: int
     check: Callable[[bytes], bool]
     delete_retention: float
+    home: Callable[[bytes], int | None] = lambda _: None
+    """In which partition a key belongs; None for any."""
 
 
 @dataclass(slots=True)
@@ -262,6 +264,7 @@ class StateTable:
                 changelog.topic,
                 stores,
                 check=changelog.check,
+                home=changelog.home,
                 cancelled=cancelled,
                 report=report,
             )
