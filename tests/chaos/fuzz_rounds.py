@@ -1,8 +1,8 @@
 """Property tests that run for as long as one likes: the scenario `fuzz`.
 
 `make test` runs each once, with some hundred examples and any seed, which a failure names.
-`make chaos SCENARIO=fuzz SEED=7 MINUTES=10` runs each for so many minutes, in rounds of five times as many examples,
-each with the next seed.
+`make chaos SCENARIO=fuzz SEED=7 MINUTES=10` runs each for so many minutes, in rounds of five times as many
+examples, each with the next seed.
 """
 
 import secrets
