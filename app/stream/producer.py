@@ -89,6 +89,13 @@ class TransactionalProducer:
                 # A frozen broker must not hold a request for the default 60 s: seen to pause 3-4 s this way.
                 "socket.timeout.ms": 10_000,
                 "request.timeout.ms": 5_000,
+                # Else one lost connection, where no other broker is connected, makes librdkafka 2.16 give up
+                # the brokers it knows and begin anew with bootstrap.servers. It forgets the transaction's
+                # coordinator with them, and send_offsets_to_transaction never returns: its own time-out is
+                # ignored.
+                "metadata.recovery.strategy": "none",
+                # A connection that was cut holds up all work until the next one.
+                "reconnect.backoff.max.ms": 500,
                 "partitioner": "murmur2_random",
                 "compression.type": "lz4",
                 "linger.ms": 5,
