@@ -1,6 +1,7 @@
 """Which files there are, what they hold, and in which order they are read."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -64,7 +65,8 @@ def _files(paths: Sequence[Path], seen: set[Path]) -> Iterator[Path]:
 
 
 def _kind(path: Path) -> Kind | None:
-    begin = list(islice(RowFile(path).rows(), _LOOKED_AT))
+    with closing(RowFile(path).rows()) as all_rows:
+        begin = list(islice(all_rows, _LOOKED_AT))
     rows = [row.values for row in begin if isinstance(row, Row)]
     if not begin:
         return None

@@ -8,7 +8,7 @@ import csv
 import gzip
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from io import BufferedReader, TextIOWrapper
@@ -58,7 +58,7 @@ class RowFile:
     path: Path
     done: int = 0
 
-    def rows(self) -> Iterator[Row | BadLine]:
+    def rows(self) -> Generator[Row | BadLine, None, None]:
         """Yield what stands in it, from the beginning. Raises BackfillError if it cannot be opened."""
         self.done = 0
         try:
@@ -84,10 +84,12 @@ class RowFile:
     def _text(self, stream: BinaryIO, raw: BinaryIO) -> Iterator[Row | BadLine]:
         last = 0
         try:
-            for one in _text_rows(BufferedReader(cast("Any", stream), _PEEK)):
-                last = one.line
-                self.done = raw.tell()
-                yield one
+            with BufferedReader(cast("Any", stream), _PEEK) as buffered:
+                for one in _text_rows(buffered):
+                    last = one.line
+                    if not raw.closed:
+                        self.done = raw.tell()
+                    yield one
         except (EOFError, zlib.error, gzip.BadGzipFile):
             yield BadLine(last + 1, Problem.BROKEN_FILE, "the compressed file is damaged or cut off")
 

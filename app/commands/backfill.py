@@ -2,22 +2,30 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.commands.output import print_json, print_table
+from app.access import tasks
+from app.access.tasks import Task
+from app.commands.at_broker import at_broker
+from app.commands.backfill_report import FirstEvents, progress_of, report
+from app.commands.output import print_json
+from app.settings import load_settings
 
 if TYPE_CHECKING:
-    from app.backfill.events import Made
-    from app.backfill.plan import Step
+    from app.backfill.events import Institution
+    from app.backfill.kinds import Kind
+    from app.backfill.plan import ExportFile, Step
     from app.backfill.run import Backfill, Watcher
     from app.backfill.sinks import Sink
     from app.backfill.tally import Problems
     from app.settings import Settings
+    from app.topics import Catalogue
 
 __all__ = ["backfill"]
 
@@ -113,62 +121,102 @@ def backfill(
     """
     from app.backfill.events import Institution
     from app.backfill.kinds import Kind
-    from app.backfill.plan import export_files, steps
-    from app.backfill.state import Progress, StateFile, fingerprint
-    from app.backfill.tally import Problems
-    from app.settings import load_settings
 
     if dry_run and out is not None:
         raise click.UsageError("--dry-run and --out exclude each other")
     if kind is not None and kind not in set(Kind):
         raise click.BadParameter(f"{kind} is none of {', '.join(Kind)}", param_hint="--kind")
-    settings = load_settings()
-    # What this command writes may lie beside what it reads.
-    own = [problems_file, state_file, *([out] if out else [])]
-    found = export_files(files, Kind(kind) if kind else None, without=own)
-    plan = steps(found)
-    institution = Institution(root_account, root_account_id, as_of, result_ids=not no_result_ids)
-    place = str(out.resolve()) if out else [settings.broker, settings.raw_topic_name]
-    options = [root_account, root_account_id, as_of, no_result_ids, kind, place, str(problems_file.resolve())]
-    work = fingerprint([file.path for file in found], *options)
-    state = None if dry_run else StateFile(state_file)
-    progress = (state.load(work) if state else None) or Progress(work)
-    if progress.step or progress.row:
-        click.echo("going on where the run before ended", err=True)
-    problems = Problems(None if dry_run else problems_file, progress.problem_bytes)
-    try:
-        with _sink(settings, out, progress.out_bytes, dry_run=dry_run) as sink, _bar(plan) as watcher:
-            shown = _First(enabled=dry_run and not as_json)
-            watcher.made = shown
-            if rate is not None:
-                from app.commands.sending import pace
+    call = _Call(
+        files,
+        Kind(kind) if kind else None,
+        Institution(root_account, root_account_id, as_of, result_ids=not no_result_ids),
+        out,
+        None if dry_run else problems_file,
+        None if dry_run else state_file,
+        rate,
+        dry_run=dry_run,
+        strict=strict,
+        as_json=as_json,
+    )
+    go = _go if dry_run or out else at_broker(_task)(_go)
+    if go(load_settings(), call):
+        click.get_current_context().exit(1)
 
-                watcher.before = pace(rate)
-            run = _backfill(settings, plan, institution, sink, problems, watcher, strict=strict)
+
+def _task(settings: "Settings", catalogue: "Catalogue") -> Task:
+    """What it needs at the broker."""
+    return replace(tasks.send(settings, catalogue), name="mastery backfill")
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What the user asked for. A dry run has no files to keep state and problems in."""
+
+    paths: tuple[Path, ...]
+    kind: "Kind | None"
+    institution: "Institution"
+    out: Path | None
+    problems_file: Path | None
+    state_file: Path | None
+    rate: float | None
+    dry_run: bool
+    strict: bool
+    as_json: bool
+
+    def work(self, settings: "Settings", files: "list[ExportFile]") -> str:
+        """Stands for what is to be done: only a call that does the same may go on with it."""
+        from app.backfill.state import fingerprint
+
+        place = [str(self.out.resolve())] if self.out else [settings.broker, settings.raw_topic_name]
+        kept = str(self.problems_file.resolve()) if self.problems_file else None
+        return fingerprint([file.path for file in files], self.kind, asdict(self.institution), place, kept)
+
+
+def _go(settings: "Settings", call: _Call) -> bool:
+    """Do it; True if there were problems."""
+    from app.backfill.plan import export_files, steps
+    from app.backfill.state import Progress, StateFile
+    from app.backfill.tally import Problems
+    from app.commands.sending import pace
+
+    # What this command writes may lie beside what it reads.
+    own = [path for path in (call.problems_file, call.state_file, call.out) if path is not None]
+    found = export_files(call.paths, call.kind, without=own)
+    plan, work = steps(found), call.work(settings, found)
+    state = StateFile(call.state_file) if call.state_file else None
+    progress = (state.load(work) if state else None) or Progress(work)
+    if progress.counts:
+        click.echo("going on where the run before ended", err=True)
+    problems = Problems(call.problems_file, progress.problem_bytes)
+    shown = FirstEvents(enabled=call.dry_run and not call.as_json)
+    try:
+        with _sink(settings, call, progress.out_bytes) as sink, progress_of(plan) as watcher:
+            watcher.made = shown
+            if call.rate is not None:
+                watcher.before = pace(call.rate)
+            run = _backfill(settings, plan, call, sink, problems, watcher)
             run.run(state, progress)
     finally:
         problems.close()
     if state is not None:
         state.remove()
-    where = (
-        "would be sent" if dry_run else f"written to {out}" if out else f"sent to {settings.raw_topic_name}"
-    )
-    _report(run, problems, shown, where, as_json=as_json)
-    if run.tally.problems:
-        if not as_json and not dry_run:
-            click.echo(f"  -> all rows that could not be used are in {problems_file}", err=True)
-        click.get_current_context().exit(1)
+    if call.as_json:
+        print_json(run.tally.as_dict())
+    else:
+        where = f"written to {call.out}" if call.out else f"sent to {settings.raw_topic_name}"
+        report(run.tally, problems, shown, "would be sent" if call.dry_run else where)
+        if run.tally.problems and call.problems_file:
+            click.echo(f"  -> all rows that could not be used are in {call.problems_file}", err=True)
+    return bool(run.tally.problems)
 
 
 def _backfill(
     settings: "Settings",
     plan: "list[Step]",
-    institution: Any,
+    call: _Call,
     sink: "Sink",
     problems: "Problems",
     watcher: "Watcher",
-    *,
-    strict: bool,
 ) -> "Backfill":
     from app.backfill.run import Backfill
     from app.events.decode import EventDecoder
@@ -178,114 +226,27 @@ def _backfill(
     contract = load_contract()
     return Backfill(
         plan,
-        institution,
+        call.institution,
         sink,
         problems,
         check=EventDecoder(contract, build_models(contract)),
         most_bytes=settings.max_message_bytes,
         watcher=watcher,
-        strict=strict,
+        strict=call.strict,
     )
 
 
 @contextmanager
-def _sink(settings: "Settings", out: Path | None, size: int, *, dry_run: bool) -> Iterator["Sink"]:
+def _sink(settings: "Settings", call: _Call, size: int) -> Iterator["Sink"]:
+    """Where the events go; a file goes on behind `size` bytes."""
     from app.backfill.sinks import FileSink, NoSink, TopicSink
     from app.commands.sending import raw_topic_sender
 
-    if dry_run:
+    if call.dry_run:
         yield NoSink()
-    elif out is not None:
-        file = FileSink(out, size)
-        try:
+    elif call.out is not None:
+        with closing(FileSink(call.out, size)) as file:
             yield file
-        finally:
-            file.close()
     else:
         with raw_topic_sender(settings, lambda _accepted: None) as sender:
             yield TopicSink(sender)
-
-
-@contextmanager
-def _bar(plan: "list[Step]") -> Iterator["Watcher"]:
-    """Show how many bytes of all readings are done."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from app.backfill.run import Watcher
-
-    sizes = [step.path.stat().st_size for step in plan]
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task("", total=sum(sizes))
-        before = {id(step): sum(sizes[:number]) for number, step in enumerate(plan)}
-
-        def show(step: "Step", done: int) -> None:
-            bar.update(
-                task,
-                completed=before[id(step)] + done,
-                description=f"{step.when.name.lower()}: {step.path.name}",
-            )
-
-        yield Watcher(progress=show)
-
-
-class _First:
-    """Keeps the first event of each name."""
-
-    def __init__(self, *, enabled: bool) -> None:
-        self._enabled = enabled
-        self.events: dict[str, bytes] = {}
-
-    def __call__(self, made: "Made") -> None:
-        if self._enabled:
-            self.events.setdefault(made.name, made.raw)
-
-
-def _report(run: "Backfill", problems: "Problems", shown: _First, where: str, *, as_json: bool) -> None:
-    from app.backfill.errors import EXPLAINED, Skipped
-
-    tally = run.tally
-    counts = tally.as_dict()
-    if as_json:
-        print_json(counts)
-        return
-    for name, raw in shown.events.items():
-        click.echo(f"the first {name}:\n  {raw.decode()}")
-    if shown.events:
-        click.echo("")
-    skipped, wrong = _by_table(tally.skipped), _by_table(tally.problems)
-    rows = [
-        (table, read, tally.used[table], tally.sent_of[table], skipped.get(table, 0), wrong.get(table, 0))
-        for table, read in sorted(tally.read.items())
-    ]
-    columns = ("ROWS OF", "READ", "LOOKED UP", "SENT", "SKIPPED", "PROBLEMS")
-    print_table(columns, rows, right=columns[1:])
-    for name, count in sorted(tally.skipped.items()):
-        table, _, reason = name.partition(" ")
-        click.echo(f"skipped {count} of {table}: {EXPLAINED[Skipped(reason)]}")
-    for name, count in sorted(tally.sent.items()):
-        click.echo(f"{count} {name}")
-    total = tally.sent.total()
-    click.echo(f"{total} {'event' if total == 1 else 'events'} {where}")
-    for trouble in problems.first:
-        click.echo(f"{trouble}", err=True)
-    more = tally.problems.total() - len(problems.first)
-    if problems.first and more > 0:
-        click.echo(f"... and {more} more", err=True)
-
-
-def _by_table(counts: Any) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for name, count in counts.items():
-        table = name.partition(" ")[0]
-        found[table] = found.get(table, 0) + count
-    return found
