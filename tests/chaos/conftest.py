@@ -15,7 +15,7 @@ from tests.chaos.scenario import FULL, wanted
 from tests.chaos.workload import workload
 
 #: Events a second. Enough that a worker always has some on the way, few enough for two busy cores.
-RATE = 3_000
+RATE = 1_500
 
 #: The same for mastery, where a record of the raw topic is read again as a typed one.
 MASTERY_RATE = 600

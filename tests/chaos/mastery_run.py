@@ -42,7 +42,7 @@ class MasteryRun(FaultRun):
         """Where the worker of that name keeps its state."""
         return self.folder / f"{name}-state"
 
-    def wait_for_rows(self, count: int, timeout: float = 30.0) -> None:
+    def wait_for_rows(self, count: int, timeout: float = 60.0) -> None:
         """Wait until the topic of rows holds so many more records and markers."""
         topic = [self.settings.typed_topic("outcome_mastery")]
         goal = sum(end_offsets(self.kafka.bootstrap, topic).values()) + count
@@ -53,7 +53,7 @@ class MasteryRun(FaultRun):
             detail=self.logs,
         )
 
-    def finish(self, *, timeout: float = 60.0, rebuilt: bool = False) -> None:
+    def finish(self, *, timeout: float = 120.0, rebuilt: bool = False) -> None:
         """Stop feeding, wait until every row is what the oracle says, end the workers, and judge.
 
         After a rebuild rows go through their history once more, so records may repeat what they replace.
@@ -97,7 +97,7 @@ class MasteryRun(FaultRun):
             judge.check_published(*self.published())
             return f"{judge}\n{self.logs()}"
 
-        wait_until(agreed, timeout=15.0, what="every row to be the oracle's", detail=detail, interval=0.5)
+        wait_until(agreed, timeout=30.0, what="every row to be the oracle's", detail=detail, interval=0.5)
 
     def judge_of_fed(self) -> RowJudge:
         """Stop feeding, and return the judge of what was fed."""

@@ -199,7 +199,7 @@ class FaultRun:
     def _left(fed: dict[int, int], committed: dict[int, int]) -> int:
         return sum(max(0, position - committed.get(partition, 0)) for partition, position in fed.items())
 
-    def wait_for_progress(self, events: int, timeout: float = 30.0) -> None:
+    def wait_for_progress(self, events: int, timeout: float = 60.0) -> None:
         """Wait until that many more events are committed."""
         goal = sum(self.committed().values()) + events
         wait_until(
@@ -209,7 +209,7 @@ class FaultRun:
             detail=self.logs,
         )
 
-    def finish(self, *, timeout: float = 60.0) -> None:
+    def finish(self, *, timeout: float = 120.0) -> None:
         """Stop feeding, wait until all is committed, and judge. Workers must be running."""
         fed = self.feeder.stop()
         in_topic = end_offsets(self.kafka.bootstrap, [self.raw])

@@ -111,7 +111,7 @@ def test_workers_come_and_go_under_load(mastery_run) -> None:
         steady.wait_ready()
         for number in range(times(20, ci=5)):
             guest = guests[number % 2]
-            with run.fault(f"change {number} of the group"):
+            with run.fault(f"change {number} of the group", left="now"):
                 if not guest.running:
                     guest.start()
                     # One that has not come yet would go without a trace.
