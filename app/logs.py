@@ -87,7 +87,11 @@ def log_to_stderr(level: str, form: Literal["text", "json"] = "text") -> None:
     )
     # They narrate every step of a rebalance at INFO; app.stream logs what matters of it. httpx, and its
     # successor that the registry's client takes, tell every address called: in those students may stand.
-    for name in ("faust", "mode", "aiokafka", "asyncio", "httpx", "httpcore", "httpx2", "httpcore2"):
+    for name in (
+        *("faust", "mode", "aiokafka", "asyncio", "httpx", "httpcore", "httpx2", "httpcore2"),
+        # They tell what is in requests and answers: events.
+        *("boto3", "botocore", "urllib3"),
+    ):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
     # Whoever wants fewer lines still wants to know who looked at whom.
     logging.getLogger("mastery.audit").setLevel(logging.INFO)
