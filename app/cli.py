@@ -30,6 +30,7 @@ COMMANDS = {
     "demo": _Entry("demo", "Show the whole way of sample events on an embedded broker."),
     "broker": _Entry("broker", "Run the embedded broker in the foreground."),
     "worker": _Entry("worker", "Run a stream worker."),
+    "receive": _Entry("receive", "Take events in from Canvas, by HTTPS or from an SQS queue."),
     "topics": _Entry("topics", "List, make and check the topics."),
     "schemas": _Entry("schemas", "List, check, register and export the Avro schemas."),
     "generate": _Entry("generate", "Make the events of a school, to try things with."),
