@@ -1,5 +1,6 @@
 """The fixtures' hands: start runs one after the other, end each, and keep what became of it."""
 
+import sys
 import uuid
 import zlib
 from collections.abc import Callable
@@ -104,6 +105,9 @@ class Runs(Generic[_Run]):
             run.__exit__(None, None, None)
             run.measure(own_exits=len(run.own_exits))
             run.record.write(failure, first_wrong=run.first_wrong, logs=logs)
+            if failure is not None:
+                # pytest shows it below the failure.
+                sys.stdout.write(f"timeline, first wrong record and logs: {run.record.report_file}\n")
 
     def _name(self) -> str:
         marker = self._request.node.get_closest_marker("scenario")
