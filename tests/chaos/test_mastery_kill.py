@@ -99,7 +99,7 @@ def test_kill_and_delete_the_state(mastery_run) -> None:
 
 @scenario("mastery-kill-random", seconds=300)
 def test_kill_at_random_points(mastery_run) -> None:
-    """A worker that computes rows is killed (-9) at 20 random points; scales count, definitions change.
+    """A worker that computes rows is killed (-9) at 10 random points; scales count, definitions change.
 
     Every other kill hits one that is still starting or taking over. Every row is the oracle's.
     """
@@ -107,7 +107,7 @@ def test_kill_at_random_points(mastery_run) -> None:
         run = mastery_run(seed=seed, account_level_scales=True)
         worker = run.worker("worker")
         worker.start()
-        wanted, kills, tries = times(20, ci=4), 0, 0
+        wanted, kills, tries = times(10, ci=4), 0, 0
         while kills < wanted:
             if tries % 2:
                 time.sleep(rng.uniform(1.0, 4.0))

@@ -66,12 +66,13 @@ def _zombie(run: FaultRun, step: str) -> None:
 
 @scenario("zombie-between-steps", seconds=360)
 def test_frozen_between_two_steps_of_a_checkpoint(fault_run) -> None:
-    """A worker hangs before each step of a checkpoint, and after the last, until another has its partitions.
+    """A worker hangs before a step of a checkpoint, or after the last, until another has its partitions.
 
-    Then it wakes up and goes on amid its checkpoint. Every event is found exactly once.
+    Then it wakes up and goes on amid its checkpoint. Every event is found exactly once. A round takes three
+    of the six moments, a run each.
     """
-    for seed, _ in rounds("zombie-between-steps"):
-        for step in STEPS:
+    for seed, rng in rounds("zombie-between-steps"):
+        for step in rng.sample(STEPS, 3):
             _zombie(fault_run(seed=seed, part=step), step)
 
 
