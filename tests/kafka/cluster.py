@@ -108,7 +108,9 @@ class KafkaCluster:
 
     def coordinator(self, group: str) -> int:
         """Return the number of the broker that coordinates a consumer group."""
-        found = self._admin().describe_consumer_groups([group])[group].result(10.0)
+        # Kept until the answer is there: without its client, a request has no end.
+        admin = self._admin()
+        found = admin.describe_consumer_groups([group])[group].result(10.0)
         return int(found.coordinator.id)
 
     def _admin(self) -> AdminClient:
