@@ -59,12 +59,12 @@ class FileSink:
         """Open it. Raises BackfillError."""
         self.size = size
         try:
-            self._file = path.open("r+b" if size else "wb")
-            if self._file.seek(0, os.SEEK_END) < size:
+            if size and path.stat().st_size < size:
                 raise BackfillError(
                     f"{path} is shorter than this backfill has written already",
                     hint="delete the state file to begin anew",
                 )
+            self._file = path.open("r+b" if size else "wb")
             self._file.truncate(size)
             self._file.seek(size)
         except OSError as error:
