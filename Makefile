@@ -11,10 +11,10 @@ PYTHON ?=
 JOBS   ?=
 PYTEST  = $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
 
-.PHONY: help install demo lint format test test-kafka test-browser chaos bench bench-mastery lock
+.PHONY: help install demo lint format test test-kafka test-browser chaos bench bench-guard lock
 
 help: ## Say what the verbs do
-	@echo "make install | demo | lint | format | test | test-kafka | test-browser | chaos | bench | bench-mastery | lock    (ARGS=... is handed on)"
+	@echo "make install | demo | lint | format | test | test-kafka | test-browser | chaos | bench | bench-guard | lock    (ARGS=... is handed on)"
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' \
 		| while IFS='|' read -r verb what; do printf '%-14s %s\n' "$$verb" "$$what"; done
 
@@ -47,11 +47,12 @@ chaos: install ## Run every scenario of faults on real Kafka (half an hour), or 
 	CHAOS_SCENARIO=$(or $(SCENARIO),all) CHAOS_SEED=$(or $(SEED),0) CHAOS_MINUTES=$(or $(MINUTES),0) \
 		$(PYTEST) $(or $(JOBS),2) -m scenario --broker kafka $(ARGS) tests/chaos
 
-bench: install ## Measure this router and its peers on real Kafka (minutes)
-	$(BIN)/python -m bench.fanout $(ARGS)
+bench: install ## Measure against peers on real Kafka (minutes); FULL=1 for all that docs/performance.md tells
+	$(BIN)/python -m bench $(if $(FULL),--full) $(ARGS)
+	$(if $(FULL),$(BIN)/python -m bench.report)
 
-bench-mastery: install ## Measure mastery and its peers on real Kafka (minutes)
-	$(BIN)/python -m bench.mastery $(ARGS)
+bench-guard: install ## Say what is slower than in a commit: BASE=<commit> (two minutes, no Kafka)
+	$(BIN)/python -m bench.guard $(ARGS) $(or $(BASE),HEAD)
 
 lock: ## Resolve the dependencies anew and write requirements.lock
 	@rm -rf .cache/lock && mkdir -p .cache && scripts/make-venv .cache/lock "$(PYTHON)"

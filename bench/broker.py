@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from confluent_kafka import (
     Consumer,
+    ConsumerGroupState,
     ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaException,
@@ -22,6 +23,8 @@ from bench.measure import RunFailed
 __all__ = ["Cluster"]
 
 _TIMEOUT = 30.0
+# A broker that is stopped at the end is no news.
+_QUIET = 2
 
 
 class Cluster:
@@ -29,7 +32,7 @@ class Cluster:
 
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
-        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": _QUIET})
 
     def create(self, topics: Sequence[str], partitions: int) -> None:
         """Make the topics."""
@@ -70,10 +73,24 @@ class Cluster:
         found = {part.partition: part.offset for part in future.result().topic_partitions}
         return [offset if (offset := found.get(n, -1)) >= 0 else None for n in range(partitions)]
 
+    def owned(self, group: str, topic: str) -> int:
+        """How many partitions of the topic have an owner in the group, as it was last settled."""
+        found = self._admin.describe_consumer_groups([group], request_timeout=_TIMEOUT)[group].result()
+        if found.state is not ConsumerGroupState.STABLE:
+            return 0
+        return sum(
+            part.topic == topic for member in found.members for part in member.assignment.topic_partitions
+        )
+
+    def members(self, group: str) -> int:
+        """How many members the group has, 0 while it is not settled."""
+        found = self._admin.describe_consumer_groups([group], request_timeout=_TIMEOUT)[group].result()
+        return len(found.members) if found.state is ConsumerGroupState.STABLE else 0
+
     def commit_beginning(self, group: str, topics: Sequence[str], partitions: int) -> None:
         """Say that a group is to begin at the beginning, as an operator would."""
         wanted = [TopicPartition(topic, n, 0) for topic in topics for n in range(partitions)]
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group})
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group, "log_level": _QUIET})
         try:
             deadline = time.monotonic() + _TIMEOUT
             while True:

@@ -1,82 +1,25 @@
 """Who takes part, and how each is started: this project's own command, and its peers."""
 
 import json
-import os
-import socket
 import subprocess
 import sys
-import venv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from app.embedded.child import ChildProcess
-from bench.broker import Cluster
-from bench.measure import RunFailed
+from bench.environments import QUIX, TOOLS
 from bench.peers.job import TASK_VARIABLE
-from bench.workload import RESULT_EVENT
+from bench.stage import Crew, Stage, apply_topics, ours_environment, start_worker, started
+from bench.streams_build import STREAMS_VERSIONS, build_streams
 
 __all__ = ["CONTENDERS", "MASTERY_CONTENDERS", "OURS", "Contender", "Stage", "start_worker"]
 
-_ROOT = Path(__file__).resolve().parent.parent
-_QUIX_VENV = _ROOT / "bench" / ".venv-quix"
-_QUIX_PYTHON = _QUIX_VENV / "bin" / "python"
-_QUIX_REQUIREMENTS = _ROOT / "bench" / "quix-requirements.txt"
 OURS = "mastery"
 """The name of this project among the contenders."""
 
 
-@dataclass(frozen=True)
-class Stage:
-    """Fresh topics for one run, and where its files go."""
-
-    cluster: Cluster
-    prefix: str
-    partitions: int
-    schema: dict[str, Any]
-    schema_id: int
-    folder: Path
-    processes: int = 1
-    """Of this project; the peers have one."""
-
-    @property
-    def raw_topic(self) -> str:
-        """Where the raw events are."""
-        return f"{self.prefix}live-events"
-
-    @property
-    def typed_topic(self) -> str:
-        """Where the typed records go."""
-        return f"{self.prefix}{RESULT_EVENT}"
-
-    @property
-    def result_topics(self) -> tuple[str, str]:
-        """Where this project's rows come from."""
-        return self.typed_topic, f"{self.prefix}learning_outcome_result_updated"
-
-    @property
-    def row_topic(self) -> str:
-        """Where this project publishes rows of mastery."""
-        return f"{self.prefix}outcome_mastery"
-
-    @property
-    def changelog_topic(self) -> str:
-        """Where this project keeps its state."""
-        return f"{self.prefix}mastery-changelog"
-
-    @property
-    def dead_letter_topic(self) -> str:
-        """Where this project puts what it refuses."""
-        return f"{self.prefix}dead-letter"
-
-
-def _started(command: list[str], environment: dict[str, str], stage: Stage) -> ChildProcess:
-    env = {**os.environ, "PYTHONPATH": str(_ROOT), **environment}
-    # Not in the checkout: Faust and Quix Streams make folders where they are started.
-    child = ChildProcess(command, output=stage.folder / "worker.log", env=env, cwd=stage.folder)
-    child.start()
-    return child
+def _nothing() -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -89,58 +32,51 @@ class Contender:
     """What it promises about its output."""
     prepare: Callable[[Stage], None]
     """Makes the topics."""
-    start: Callable[[Stage], ChildProcess]
+    start: Callable[[Stage], Crew]
     group: Callable[[Stage], str]
     """Its consumer group."""
     python: Path = Path(sys.executable)
     packages: tuple[str, ...] = ()
     """The packages whose versions matter for the figures."""
-    install: Callable[[], None] = lambda: None
+    others: tuple[tuple[str, str], ...] = ()
+    """Versions of what is no Python package."""
+    install: Callable[[], None] = _nothing
     """Makes its environment, if it needs one of its own."""
+    share: float = 1.0
+    """The part of a run's events that it gets: slow ones would take minutes, and their rate is the same."""
+    rounds: int = 1_000
+    """It takes part in so many rounds at most."""
 
     def versions(self) -> dict[str, str]:
         """Installed versions of its packages."""
         script = "import importlib.metadata as m, sys; print(*(m.version(p) for p in sys.argv[1:]))"
         command = [str(self.python), "-c", script, *self.packages]
         found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-        return dict(zip(self.packages, found, strict=True))
+        return dict(zip(self.packages, found, strict=True)) | dict(self.others)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _mastery_environment(stage: Stage) -> dict[str, str]:
-    settings = {
-        "BROKER": stage.cluster.bootstrap,
-        "TOPIC_PREFIX": stage.prefix,
-        "PARTITIONS": str(stage.partitions),
-        "REPLICATION_FACTOR": "1",
-        "STATE_DIR": str(stage.folder / "state"),
-    }
-    return {f"MASTERY_{name}": value for name, value in settings.items()}
-
-
-def _apply_topics(stage: Stage) -> None:
-    command = [sys.executable, "-m", "app.cli", "topics", "apply"]
-    environment = {**os.environ, **_mastery_environment(stage)}
-    done = subprocess.run(command, cwd=_ROOT, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RunFailed(f"mastery topics apply: {done.stderr or done.stdout}")
-
-
-def start_worker(stage: Stage, **variables: str) -> ChildProcess:
-    """Start this project's worker on the stage; `variables` are more of its environment."""
-    environment = {**_mastery_environment(stage), "MASTERY_WEB_PORT": str(_free_port()), **variables}
-    several = [] if stage.processes == 1 else ["--processes", str(stage.processes)]
-    return _started([sys.executable, "-m", "app.cli", "worker", *several], environment, stage)
+def _task(stage: Stage) -> str:
+    return json.dumps(
+        {
+            "broker": stage.cluster.bootstrap,
+            "raw_topic": stage.raw_topic,
+            "typed_topic": stage.typed_topic,
+            "group": _peer_group(stage),
+            "schema": stage.schema,
+            "schema_id": stage.schema_id,
+            "partitions": stage.partitions,
+            "folder": str(stage.folder),
+        }
+    )
 
 
 def _make_topics(stage: Stage) -> None:
     stage.cluster.create([stage.raw_topic, stage.typed_topic], stage.partitions)
+
+
+def _make_topics_and_changelog(stage: Stage) -> None:
+    _make_topics(stage)
+    stage.cluster.create([f"{_peer_group(stage)}-last_results-changelog"], stage.partitions)
 
 
 def _peer_group(stage: Stage) -> str:
@@ -149,128 +85,139 @@ def _peer_group(stage: Stage) -> str:
 
 def _peer(
     module: str, *arguments: str, python: Path = Path(sys.executable), **variables: str
-) -> Callable[[Stage], ChildProcess]:
-    def start(stage: Stage) -> ChildProcess:
-        task = {
-            "broker": stage.cluster.bootstrap,
-            "raw_topic": stage.raw_topic,
-            "typed_topic": stage.typed_topic,
-            "group": _peer_group(stage),
-            "schema": stage.schema,
-            "schema_id": stage.schema_id,
-            "partitions": stage.partitions,
-        }
+) -> Callable[[Stage], Crew]:
+    def start(stage: Stage) -> Crew:
         command = [str(python), "-m", f"bench.peers.{module}", *arguments]
-        return _started(command, {TASK_VARIABLE: json.dumps(task), **variables}, stage)
+        return Crew([started(command, {TASK_VARIABLE: _task(stage), **variables}, stage)])
 
     return start
 
 
-def _install_quix() -> None:
-    if _QUIX_PYTHON.exists():
-        return
-    print(f"making {_QUIX_VENV.relative_to(_ROOT)} for the Quix Streams peer", flush=True)
-    venv.create(_QUIX_VENV, with_pip=True)
-    pip = [str(_QUIX_PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "-r", str(_QUIX_REQUIREMENTS)], check=True)
+def _build() -> None:
+    build_streams()
 
 
-def _make_topics_and_changelog(stage: Stage) -> None:
-    _make_topics(stage)
-    stage.cluster.create([f"{_peer_group(stage)}-last_results-changelog"], stage.partitions)
+def _streams(threads: int, *, exactly_once: bool, state: bool, rounds: int = 1_000) -> Contender:
+    guarantee = "exactly_once_v2" if exactly_once else "at_least_once"
+
+    def start(stage: Stage) -> Crew:
+        job = [guarantee, str(threads), str(stage.folder / "state"), "state" if state else "fan-out"]
+        # By default the heap may take a quarter of the machine's memory, which is not what anyone runs.
+        java = ["java", "-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+        command = [*java, "-cp", build_streams(), "bench.Main", *job]
+        return Crew([started(command, {TASK_VARIABLE: _task(stage)}, stage)])
+
+    number = f"{threads} thread{'s' if threads > 1 else ''}"
+    return Contender(
+        f"streams-{threads}" if exactly_once else f"streams-{threads}-alo",
+        f"Kafka Streams (Java), {number}",
+        "exactly once" if exactly_once else "at least once",
+        _make_topics,
+        start,
+        _peer_group,
+        others=tuple(STREAMS_VERSIONS.items()),
+        install=_build,
+        rounds=rounds,
+    )
 
 
+def _ours_alone(stage: Stage) -> Crew:
+    return Crew([started([sys.executable, "-m", "bench.fanout_worker"], ours_environment(stage), stage)])
+
+
+_OURS_PACKAGES = ("faust-streaming", "aiokafka", "confluent-kafka", "msgspec")
+_FAUST_PACKAGES = ("faust-streaming", "aiokafka", "fastavro", "msgspec")
 # Quieter than info is slower: then its root logger goes to DEBUG for the progress spinner.
 _FAUST_WORKER = ("worker", "--without-web", "-l", "info")
 
-CONTENDERS: dict[str, Contender] = {
-    contender.name: contender
-    for contender in (
-        Contender(
-            OURS,
-            "this project",
-            "exactly once",
-            _apply_topics,
-            # The peers show nothing in a browser: what that costs, bench.web tells.
-            lambda stage: start_worker(stage, MASTERY_WEB_VIEW="false"),
-            lambda stage: f"{stage.prefix}mastery-stream",
-            packages=("faust-streaming", "aiokafka", "confluent-kafka", "msgspec"),
-        ),
-        Contender(
-            "confluent-loop",
-            "confluent-kafka loop",
-            "at least once",
-            _make_topics,
-            _peer("confluent_loop"),
-            _peer_group,
-            packages=("confluent-kafka", "fastavro", "msgspec"),
-        ),
-        Contender(
-            "quix",
-            "Quix Streams",
-            "at least once",
-            _make_topics,
-            _peer("quix", python=_QUIX_PYTHON),
-            _peer_group,
-            python=_QUIX_PYTHON,
-            packages=("quixstreams", "confluent-kafka", "fastavro", "msgspec"),
-            install=_install_quix,
-        ),
-        Contender(
-            "tuned-faust",
-            "plain Faust, producer tuned",
-            "at least once",
-            _make_topics,
-            _peer("plain_faust", *_FAUST_WORKER, FAUST_PRODUCER="tuned"),
-            _peer_group,
-            packages=("faust-streaming", "aiokafka", "fastavro", "msgspec"),
-        ),
-        Contender(
-            "plain-faust",
-            "plain Faust",
-            "at least once",
-            _make_topics,
-            _peer("plain_faust", *_FAUST_WORKER),
-            _peer_group,
-            packages=("faust-streaming", "aiokafka", "fastavro", "msgspec"),
-        ),
-    )
-}
-"""Everyone, in the order of a round."""
 
-MASTERY_CONTENDERS: dict[str, Contender] = {
-    contender.name: contender
-    for contender in (
-        CONTENDERS[OURS],
-        Contender(
-            "quix",
-            "Quix Streams",
-            "at least once",
-            _make_topics,
-            _peer("quix_state", python=_QUIX_PYTHON),
-            _peer_group,
-            python=_QUIX_PYTHON,
-            packages=("quixstreams", "confluent-kafka", "fastavro", "msgspec", "rocksdict"),
-            install=_install_quix,
-        ),
-        Contender(
-            "tuned-faust",
-            "plain Faust, producer tuned",
-            "at least once",
-            _make_topics_and_changelog,
-            _peer("faust_table", *_FAUST_WORKER, FAUST_PRODUCER="tuned"),
-            _peer_group,
-            packages=("faust-streaming", "aiokafka", "fastavro", "msgspec"),
-        ),
-        Contender(
-            "plain-faust",
-            "plain Faust",
-            "at least once",
-            _make_topics_and_changelog,
-            _peer("faust_table", *_FAUST_WORKER),
-            _peer_group,
-            packages=("faust-streaming", "aiokafka", "fastavro", "msgspec"),
-        ),
+def _quix(module: str, *packages: str) -> Contender:
+    return Contender(
+        "quix",
+        "Quix Streams",
+        "at least once",
+        _make_topics,
+        _peer(module, python=QUIX.python),
+        _peer_group,
+        python=QUIX.python,
+        packages=("quixstreams", "confluent-kafka", "fastavro", "msgspec", *packages),
+        install=QUIX.install,
     )
-}
+
+
+def _faust(module: str, prepare: Callable[[Stage], None], *, tuned: bool, share: float) -> Contender:
+    return Contender(
+        "tuned-faust" if tuned else "plain-faust",
+        "plain Faust, producer tuned" if tuned else "plain Faust",
+        "at least once",
+        prepare,
+        _peer(module, *_FAUST_WORKER, FAUST_PRODUCER="tuned" if tuned else "as it comes"),
+        _peer_group,
+        packages=_FAUST_PACKAGES,
+        share=share,
+        rounds=2,
+    )
+
+
+def _by_name(*contenders: Contender) -> dict[str, Contender]:
+    return {contender.name: contender for contender in contenders}
+
+
+CONTENDERS: dict[str, Contender] = _by_name(
+    Contender(
+        OURS,
+        "this project",
+        "exactly once",
+        apply_topics,
+        _ours_alone,
+        lambda stage: stage.group,
+        packages=_OURS_PACKAGES,
+    ),
+    _streams(1, exactly_once=True, state=False),
+    _streams(2, exactly_once=True, state=False),
+    _streams(1, exactly_once=False, state=False, rounds=2),
+    Contender(
+        "confluent-loop",
+        "confluent-kafka loop",
+        "at least once",
+        _make_topics,
+        _peer("confluent_loop"),
+        _peer_group,
+        packages=("confluent-kafka", "fastavro", "msgspec"),
+    ),
+    _quix("quix"),
+    _faust("plain_faust", _make_topics, tuned=True, share=0.2),
+    _faust("plain_faust", _make_topics, tuned=False, share=0.1),
+)
+"""Everyone, in the order of a round. Of this project the router alone (bench/fanout_worker.py)."""
+
+MASTERY_CONTENDERS: dict[str, Contender] = _by_name(
+    Contender(
+        OURS,
+        "this project",
+        "exactly once",
+        apply_topics,
+        # The peers show nothing in a browser: what that costs, bench.web tells.
+        lambda stage: Crew([start_worker(stage, MASTERY_WEB_VIEW="false")]),
+        lambda stage: stage.group,
+        packages=_OURS_PACKAGES,
+    ),
+    _streams(1, exactly_once=True, state=True),
+    _streams(2, exactly_once=True, state=True),
+    _streams(1, exactly_once=False, state=True, rounds=2),
+    Contender(
+        "confluent-loop",
+        "confluent-kafka loop, RocksDB",
+        "at least once",
+        _make_topics_and_changelog,
+        _peer("loop_state", python=TOOLS.python),
+        _peer_group,
+        python=TOOLS.python,
+        packages=("confluent-kafka", "fastavro", "msgspec", "rocksdict"),
+        install=TOOLS.install,
+    ),
+    _quix("quix_state", "rocksdict"),
+    _faust("faust_table", _make_topics_and_changelog, tuned=True, share=0.3),
+    _faust("faust_table", _make_topics_and_changelog, tuned=False, share=0.2),
+)
 """Those of bench/mastery.py."""

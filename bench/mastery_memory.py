@@ -22,11 +22,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from app.embedded.child import ChildProcess
-from bench.contenders import MASTERY_CONTENDERS, OURS, Stage
+from bench.contenders import MASTERY_CONTENDERS, OURS
 from bench.mastery_workload import OUTCOME_EVENT, definitions
 from bench.measure import ProcessTree
 from bench.rounds import open_cluster
+from bench.stage import Crew, Stage
 from bench.workload import OUTCOMES, deliver, result_event
 
 __all__ = ["main"]
@@ -58,13 +58,13 @@ def _rows(stage: Stage) -> int:
     return count
 
 
-def _told(what: str, worker: ChildProcess, stage: Stage) -> None:
-    tree = ProcessTree(worker.pid)
+def _told(what: str, worker: Crew, stage: Stage) -> None:
+    tree = worker.tree
     memory = "  ".join(f"{name} {tree.memory_mb(name):4.0f}" for name in _FIELDS)
     print(f"{time.strftime('%H:%M:%S')}  {what:28} {_rows(stage):9,} rows   {memory}", flush=True)
 
 
-def _follow(worker: ChildProcess, stage: Stage, group: str, every: int) -> None:
+def _follow(worker: Crew, stage: Stage, group: str, every: int) -> None:
     """Tell the memory every so many rows, until all is done. Raises RuntimeError."""
     cluster, partitions = stage.cluster, stage.partitions
     topics = (stage.raw_topic, *stage.result_topics)
@@ -103,7 +103,7 @@ def _measure(stage: Stage, events: int, rows: int, steady: int) -> None:
     with _running(stage) as worker:
         _follow(worker, stage, group, max(1, rows // 20))
         _told("all done", worker, stage)
-        _told_parts(worker.pid)
+        _told_parts(worker.tree)
     if steady:
         with _running(stage) as worker:
             _follow(worker, stage, group, rows)
@@ -113,7 +113,7 @@ def _measure(stage: Stage, events: int, rows: int, steady: int) -> None:
                 _feed(stage, _results(events + second * steady, steady, rows))
                 time.sleep(max(0.0, began + 1.0 - time.monotonic()))
             _told(f"after {steady:,} a second", worker, stage)
-            _told_parts(worker.pid)
+            _told_parts(worker.tree)
 
 
 def _feed(stage: Stage, results: Iterator[bytes]) -> None:
@@ -122,7 +122,7 @@ def _feed(stage: Stage, results: Iterator[bytes]) -> None:
 
 
 @contextmanager
-def _running(stage: Stage) -> Iterator[ChildProcess]:
+def _running(stage: Stage) -> Iterator[Crew]:
     worker = _OURS.start(stage)
     try:
         yield worker
@@ -130,11 +130,11 @@ def _running(stage: Stage) -> Iterator[ChildProcess]:
         worker.stop(_STOP_SECONDS)
 
 
-def _told_parts(pid: int) -> None:
+def _told_parts(tree: ProcessTree) -> None:
     """The largest parts of the memory, by what the kernel calls them."""
     parts: dict[str, int] = {}
     name = ""
-    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+    for line in Path(f"/proc/{tree.first}/smaps").read_text().splitlines():
         first, *rest = line.split()
         if not first.endswith(":"):
             name = Path(rest[4]).name if len(rest) > 4 else "(no name)"

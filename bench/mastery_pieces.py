@@ -7,6 +7,7 @@ result. Kafka, and what waits for it, is not in it.
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -32,6 +33,8 @@ from app.state.table import StateTable
 from app.stream.batch import Assignment, RecordBatch
 from bench.mastery_workload import OUTCOME_EVENT, raw_outcome, typed_records
 from bench.workload import OUTCOMES, RESULT_EVENT, result_event
+
+__all__ = ["agent_pieces", "main"]
 
 _RESULTS = 4_000
 _BATCH = 2_000
@@ -81,8 +84,21 @@ def _whole(schemas: Mapping[int, Any]) -> Callable[[bytes], Any]:
     return AvroDecoder(schemas.__getitem__).decode
 
 
-def main() -> None:
-    """Measure and print."""
+@dataclass(frozen=True)
+class _Agent:
+    """The agent's parts, and the rows and keys that they work on."""
+
+    pieces: list[tuple[str, Callable[[], object]]]
+    rows: dict[bytes, bytes]
+    keys: list[bytes]
+
+
+def agent_pieces() -> list[tuple[str, Callable[[], object]]]:
+    """Names, and work that goes over all results; what needs files is not among them."""
+    return _agent().pieces
+
+
+def _agent() -> _Agent:
     contract = load_contract()
     schemas = {event.local_id: event.schema for event in contract.events.values()}
     decode = typed_results(schemas.__getitem__)
@@ -146,42 +162,42 @@ def main() -> None:
 
         return work
 
+    pieces: list[tuple[str, Callable[[], object]]] = [
+        ("an empty loop", each(lambda _: None, raw_keys)),
+        ("decode the typed result", each(decode, [framed for _, framed in typed])),
+        ("row and snapshot of it", each(read_result, decoded)),
+        ("key as bytes", each(lambda key: str(key).encode(), keys)),
+        ("state from bytes", each(blob.decode, keys, [rows[raw] for raw in raw_keys])),
+        ("roll up", each(lambda key, one, known: roll_up(key, one[0], known), keys, held, known)),
+        ("state to bytes", each(lambda one, row: blob.encode(one[0], row), held, after)),
+        (
+            "publish: both records",
+            each(lambda raw, one, row: [*publication.records(raw, one[1], row, 1)], raw_keys, held, after),
+        ),
+        ("the whole agent", lambda: [processor(batch) for batch in batches]),
+    ]
+    return _Agent(pieces, rows, raw_keys)
+
+
+def main() -> None:
+    """Measure and print."""
+    agent = _agent()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "0.db"
         with PartitionStore(path, StoreIdentity("changelog", "", 0, 1, blob.FORMAT)) as store:
-            store.append(rows.items(), 1)
+            store.append(agent.rows.items(), 1)
             store.finish_restore()
             with StoreReader(path) as reader:
-                pieces: list[tuple[str, Callable[[], object]]] = [
-                    ("an empty loop", each(lambda _: None, raw_keys)),
-                    ("decode the typed result", each(decode, [framed for _, framed in typed])),
-                    ("row and snapshot of it", each(read_result, decoded)),
-                    ("key as bytes", each(lambda key: str(key).encode(), keys)),
-                    ("state from bytes", each(blob.decode, keys, [rows[raw] for raw in raw_keys])),
-                    (
-                        "roll up",
-                        each(lambda key, one, known: roll_up(key, one[0], known), keys, held, known),
-                    ),
-                    ("state to bytes", each(lambda one, row: blob.encode(one[0], row), held, after)),
-                    (
-                        "publish: both records",
-                        each(
-                            lambda raw, one, row: [*publication.records(raw, one[1], row, 1)],
-                            raw_keys,
-                            held,
-                            after,
-                        ),
-                    ),
-                    ("the whole agent", lambda: [processor(batch) for batch in batches]),
+                files: list[tuple[str, Callable[[], object]]] = [
                     (
                         "SQLite: read",
                         lambda: [
-                            reader.get_many(raw_keys[n : n + _BATCH]) for n in range(0, _RESULTS, _BATCH)
+                            reader.get_many(agent.keys[n : n + _BATCH]) for n in range(0, _RESULTS, _BATCH)
                         ],
                     ),
-                    ("SQLite: write, one transaction", lambda: store.write(rows, 2)),
+                    ("SQLite: write, one transaction", lambda: store.write(agent.rows, 2)),
                 ]
-                for name, work in pieces:
+                for name, work in agent.pieces + files:
                     print(f"{name:40}{_best(work):6.2f} us")
 
 

@@ -5,12 +5,14 @@ Each row has three results and is some 900 bytes. The child prints what `StateTa
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +31,14 @@ from app.state.store import PartitionStore
 from app.state.table import Changelog, StateTable
 from bench.broker import Cluster
 from bench.mastery_workload import OUTCOME_EVENT, raw_outcome, typed_records
-from bench.measure import ProcessTree
+from bench.measure import ProcessTree, RunFailed
 from bench.workload import ACCOUNT, OUTCOMES, RESULT_EVENT, deliver, result_event
 
-__all__ = ["made_rows", "measure_restore", "student_uuid"]
+__all__ = ["made_rows", "measure_restore", "rows_in_files", "rows_of_outcome", "student_uuid"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _RESULTS = 3
+_KINDS = 500
 
 
 def _records(event_name: str, raws: Iterable[bytes]) -> list[Any]:
@@ -49,32 +52,58 @@ def student_uuid(student: int) -> str:
     return uuid.UUID(int=student * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128).hex + "00000000"
 
 
+class _States:
+    """States of rows with three results each, made once for all rows that are alike."""
+
+    def __init__(self) -> None:
+        self._snapshots: list[ResultSnapshot] = []
+        for record in _records(RESULT_EVENT, [result_event(number) for number in range(_RESULTS * _KINDS)]):
+            placed = read_result(record)
+            if not isinstance(placed, Unplaced):
+                self._snapshots.append(placed[1])
+        rules = AccountRules()
+        self._outcomes = [
+            resolve(read_outcome(record), rules)
+            for record in _records(OUTCOME_EVENT, [raw_outcome(number + 1) for number in range(OUTCOMES)])
+        ]
+        self._made: dict[tuple[int, int], bytes] = {}
+
+    def of(self, number: int, outcome: int) -> bytes:
+        """The state of row `number`, of an outcome from 0 on."""
+        kind = number % _KINDS
+        if (state := self._made.get((kind, outcome))) is None:
+            results = Results()
+            for offset in range(_RESULTS):
+                results.apply(self._snapshots[(kind * _RESULTS + offset) % len(self._snapshots)])
+            key = RowKey(ACCOUNT, "", str(outcome + 1))
+            row = roll_up(key, results, self._outcomes[outcome])
+            state = self._made[kind, outcome] = blob.encode(results, row)
+        return state
+
+
+def _row(partitions: int, user: str, outcome: int, state: bytes) -> tuple[int, bytes, bytes]:
+    key = RowKey(ACCOUNT, user, str(outcome + 1))
+    return murmur2(f"{ACCOUNT}:{user}".encode()) % 2**31 % partitions, str(key).encode(), state
+
+
 def made_rows(rows: int, partitions: int, each: int = OUTCOMES) -> Iterator[tuple[int, bytes, bytes]]:
     """Partition, key and state of so many rows, `each` of them of one student."""
-    snapshots: list[ResultSnapshot] = []
-    for record in _records(RESULT_EVENT, [result_event(number) for number in range(_RESULTS * 500)]):
-        placed = read_result(record)
-        if not isinstance(placed, Unplaced):
-            snapshots.append(placed[1])
-    rules = AccountRules()
-    outcomes = [
-        resolve(read_outcome(record), rules)
-        for record in _records(OUTCOME_EVENT, [raw_outcome(number + 1) for number in range(OUTCOMES)])
-    ]
+    states = _States()
     for number in range(rows):
         student, outcome = divmod(number, each)
         outcome = (outcome + student * each) % OUTCOMES
-        user = student_uuid(student)
-        key = RowKey(ACCOUNT, user, str(outcome + 1))
-        results = Results()
-        for offset in range(_RESULTS):
-            results.apply(snapshots[(number * _RESULTS + offset) % len(snapshots)])
-        state = blob.encode(results, roll_up(key, results, outcomes[outcome]))
-        yield murmur2(f"{ACCOUNT}:{user}".encode()) % 2**31 % partitions, str(key).encode(), state
+        yield _row(partitions, student_uuid(student), outcome, states.of(number, outcome))
 
 
-def measure_restore(cluster: Cluster, rows: int, partitions: int) -> str:
-    """Fill a changelog, restore from it, and tell in a sentence what it took."""
+def rows_of_outcome(rows: int, partitions: int, outcome: int) -> Iterator[tuple[int, bytes, bytes]]:
+    """As `made_rows`, each of another student, all of one outcome (from 1 on)."""
+    states = _States()
+    for number in range(rows):
+        yield _row(partitions, student_uuid(number), outcome - 1, states.of(number, outcome - 1))
+
+
+def measure_restore(cluster: Cluster, rows: int, partitions: int) -> dict[str, Any]:
+    """Fill a changelog, restore from it, tell what it took. Raises RunFailed unless all rows came back."""
     topic = f"bench{uuid.uuid4().hex[:8]}.changelog"
     cluster.create([topic], partitions)
     try:
@@ -87,18 +116,38 @@ def measure_restore(cluster: Cluster, rows: int, partitions: int) -> str:
                 "folder": folder,
             }
             command = [sys.executable, "-m", "bench.mastery_restore", json.dumps(task)]
-            done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True)
+            done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise RunFailed(f"the restore failed:\n{done.stderr[-2000:]}")
             took = json.loads(done.stdout)
+            found = rows_in_files(Path(folder))
     finally:
         cluster.delete(topic)
-    return (
-        f"{rows:,} rows of {took['bytes'] / rows:,.0f} bytes on disk in {partitions} partitions:"
-        f" {rows / took['reading']:,.0f} rows/s before indexes ({took['reading']:.1f} s),"
-        f" {rows / took['all']:,.0f} rows/s with them ({took['all']:.1f} s),"
-        f" {took['cpu'] / rows * 1e6:.1f} us of CPU a row,"
-        f" {took['indexing_cpu'] / rows * 1e6:.1f} of them for indexes; peak RSS {took['rss']:.0f} MB"
-        f" ({took['rss_before']:.0f} MB before)"
-    )
+    if found != rows:
+        raise RunFailed(f"{found:,} rows of {rows:,} came back")
+    return {
+        "rows": rows,
+        "partitions": partitions,
+        "bytes_per_row": round(took["bytes"] / rows),
+        "seconds": round(took["all"], 2),
+        "seconds_before_indexes": round(took["reading"], 2),
+        "rows_per_second": round(rows / took["all"]),
+        "rows_per_second_before_indexes": round(rows / took["reading"]),
+        "cpu_us_per_row": round(took["cpu"] / rows * 1e6, 2),
+        "index_cpu_us_per_row": round(took["indexing_cpu"] / rows * 1e6, 2),
+        "peak_rss_mb": round(took["rss"]),
+        "rss_before_mb": round(took["rss_before"]),
+        "void": None,
+    }
+
+
+def rows_in_files(folder: Path) -> int:
+    """How many rows a state folder's files hold."""
+    count = 0
+    for path in folder.glob("[0-9]*.db"):
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+            count += db.execute("SELECT count(*) FROM rows").fetchone()[0]
+    return count
 
 
 def _child(task: dict[str, Any]) -> dict[str, float]:
@@ -136,10 +185,10 @@ def _child(task: dict[str, Any]) -> dict[str, float]:
         "indexing_cpu": indexing_cpu,
         "rss": process.peak_rss_mb(),
         "rss_before": before,
-        "bytes": float(sum(path.stat().st_size for path in folder.glob("*.db"))),
     }
     table.close()
-    return figures
+    # After the close, which empties SQLite's logs.
+    return figures | {"bytes": float(sum(path.stat().st_size for path in folder.glob("*.db*")))}
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from bench.peers.job import KEPT
 from bench.workload import ACCOUNT, OUTCOMES, result_event
 
 __all__ = [
+    "CHANGE_EVENT",
     "OUTCOME_EVENT",
     "definitions",
     "expected_rows",
@@ -30,20 +31,24 @@ __all__ = [
 ]
 
 OUTCOME_EVENT = "learning_outcome_created"
+CHANGE_EVENT = "learning_outcome_updated"
 METHODS = ("highest", "average", "decaying_average")
 
 
-def raw_outcome(outcome: int) -> bytes:
-    """The event that tells of an outcome, as it would lie in the raw topic."""
+def raw_outcome(outcome: int, *, mastery_points: int | None = None) -> bytes:
+    """The event that tells of an outcome, as it would lie in the raw topic.
+
+    With `mastery_points` it is the one of a later change, to so many instead of 3.
+    """
     metadata = {
-        "event_name": OUTCOME_EVENT,
-        "event_time": "2026-01-01T00:00:00.000Z",
+        "event_name": OUTCOME_EVENT if mastery_points is None else CHANGE_EVENT,
+        "event_time": f"2026-01-0{1 if mastery_points is None else 2}T00:00:00.000Z",
         "producer": "canvas",
         "root_account_id": "21070000000000001",
         "root_account_uuid": ACCOUNT,
     }
     levels = [(5, "Exceeds mastery"), (3, "Mastery"), (2, "Near mastery"), (0, "Below mastery")]
-    body = {
+    body: dict[str, Any] = {
         "learning_outcome_id": str(outcome),
         "context_id": "1",
         "context_type": "Account",
@@ -54,11 +59,13 @@ def raw_outcome(outcome: int) -> bytes:
         "calculation_method": METHODS[outcome % 3],
         "rubric_criterion": {
             "description": f"Outcome {outcome}",
-            "mastery_points": 3,
+            "mastery_points": mastery_points or 3,
             "points_possible": 5,
             "ratings": [{"points": points, "description": text} for points, text in levels],
         },
     }
+    if mastery_points is not None:
+        body["updated_at"] = metadata["event_time"]
     return json.dumps({"metadata": metadata, "body": body}).encode()
 
 

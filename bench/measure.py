@@ -5,12 +5,14 @@
 * **Processor seconds** are those of the worker with all its children, from the first outputs until all input
   offsets are committed, over the events of that time.
 * **Memory** is the peak resident size of the worker and its children together.
+* **Warm** are the figures of the second half of the outputs alone: what a long-lived process does, above all
+  one of a JVM, which compiles its code while it runs.
 """
 
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 __all__ = ["Figures", "ProcessTree", "RunFailed", "watch"]
@@ -25,13 +27,18 @@ class RunFailed(Exception):
 
 
 class ProcessTree:
-    """A process and its children, as Linux accounts for them."""
+    """Processes and their children, as Linux accounts for them."""
 
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
+    def __init__(self, *pids: int) -> None:
+        self._roots = pids
+
+    @property
+    def first(self) -> int:
+        """The first process, without its children."""
+        return self._roots[0]
 
     def _pids(self) -> list[int]:
-        pids, found = [self.pid], []
+        pids, found = list(self._roots), []
         while pids:
             pid = pids.pop()
             found.append(pid)
@@ -88,6 +95,9 @@ class Figures:
     """Seconds from the start of the process to the first output."""
     committed_after: float
     """Seconds from the last output to the commit of all input offsets."""
+    warm_events_per_second: float
+    """Of the second half."""
+    warm_cpu_per_100k: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +106,7 @@ class _Look:
     visible: int
     cpu: float
     broker_cpu: float
+    broker: bool
 
 
 def watch(
@@ -117,16 +128,24 @@ def watch(
 
     def look() -> _Look:
         seen = visible()
-        return _Look(time.monotonic(), seen, worker.cpu_seconds(), broker.cpu_seconds() if broker else 0.0)
+        return _Look(
+            time.monotonic(),
+            seen,
+            worker.cpu_seconds(),
+            broker.cpu_seconds() if broker else 0.0,
+            broker is not None,
+        )
 
     first = last = look()
+    # When half of the outputs were there.
+    half: _Look | None = None
     while True:
         time.sleep(_LOOK_EVERY)
         now = look()
         if now.visible != last.visible:
             last = now
-            if not first.visible:
-                first = now
+            first = first if first.visible else now
+            half = half or (now if now.visible >= events / 2 else None)
         if last.visible >= events and committed():
             break
         if not alive():
@@ -134,19 +153,30 @@ def watch(
         if now.at - last.at > _STALLED_AFTER:
             raise RunFailed(f"stalled at {last.visible} of {events} outputs, all committed: {committed()}")
     done = look()
-    if done.visible != last.visible:
-        last = done
     if first.visible >= events:
         raise RunFailed("everything was there at the first look: more events are needed for a figure")
+    if done.visible != last.visible:
+        last = done
+    return replace(_figures(events, started, first, half, last, done), peak_rss_mb=worker.peak_rss_mb())
+
+
+def _figures(
+    events: int, started: float, first: _Look, half: _Look | None, last: _Look, done: _Look
+) -> Figures:
+    if half is None or half.at >= last.at:
+        half = first
     counted = events - first.visible
+    warm = events - half.visible
     return Figures(
         events=events,
         seconds=last.at - first.at,
         events_per_second=counted / (last.at - first.at),
         cpu_per_100k=(done.cpu - first.cpu) / counted * 1e5,
         cpu_whole_life=done.cpu,
-        peak_rss_mb=worker.peak_rss_mb(),
-        broker_cpu_per_100k=(done.broker_cpu - first.broker_cpu) / counted * 1e5 if broker else None,
+        peak_rss_mb=0.0,
+        broker_cpu_per_100k=(done.broker_cpu - first.broker_cpu) / counted * 1e5 if done.broker else None,
         first_output_after=first.at - started,
         committed_after=done.at - last.at,
+        warm_events_per_second=warm / (last.at - half.at),
+        warm_cpu_per_100k=(done.cpu - half.cpu) / warm * 1e5,
     )

@@ -1,155 +1,97 @@
-"""Tables from a result file of bench/fanout.py, for people.
+"""The published figures: docs/performance.md between its marks, and its plots, from bench/results/*.json.
 
-python -m bench.report RESULT.json                                  print them
-python -m bench.report RESULT.json --write docs/performance.md      put them between the marks in that page
+python -m bench.report              put tables, goals and model into the page, write the plots
+python -m bench.report --check      say what in the page is not as the results are; exit status 1 if anything
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-__all__ = ["main", "tables"]
+from bench.goals import goals_table
+from bench.model import model_section
+from bench.tables import RENDERERS, how
 
-_OURS = "mastery"
+__all__ = ["filled", "main", "plots", "read_results", "summary"]
 
-Figures = dict[str, Any]
+_ROOT = Path(__file__).resolve().parent.parent
+_PAGE = _ROOT / "docs" / "performance.md"
+_IMAGES = _ROOT / "docs" / "images"
+_NOT_YET = "Not measured yet.\n"
 
-
-def _spread(values: list[float], form: str) -> str:
-    """`min / **median** / max`."""
-    low, middle, high = (format(v, form) for v in (min(values), median(values), max(values)))
-    return f"{low} / **{middle}** / {high}"
-
-
-def _by_round(result: dict[str, Any], workload: str, contender: str) -> dict[int, Figures]:
-    return {
-        run["round"]: run["figures"]
-        for run in result["runs"]
-        if run["workload"] == workload and run["contender"] == contender and run["figures"]
-    }
+Result = dict[str, Any]
 
 
-def _pairs(
-    ours: dict[int, Figures], theirs: dict[int, Figures], ratio: Callable[[Figures, Figures], float]
-) -> str:
-    """The ratio in each round in which both runs count."""
-    rounds = sorted(ours.keys() & theirs.keys())
-    return _spread([ratio(ours[number], theirs[number]) for number in rounds], ".2f") if rounds else "-"
+def read_results(folder: Path) -> dict[str, Result]:
+    """The result files by the names of their workloads; those of short runs are left out."""
+    found = {}
+    for name in RENDERERS:
+        path = folder / f"{name}.json"
+        if path.exists():
+            found[name] = json.loads(path.read_text())
+    return found
 
 
-def _comparison(result: dict[str, Any], workload: str) -> list[str]:
-    ours = _by_round(result, workload, _OURS)
-    head = ["", "promise", "events/s", "CPU s per 100k", "peak RSS, MB", "broker's CPU s per 100k"]
-    head += ["ours is faster by", "ours takes of its CPU"]
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    for contender in result["contenders"]:
-        runs = _by_round(result, workload, contender["name"])
-        if not runs:
-            lines.append(f"| {contender['title']} | {contender['promise']} | void | | | | | |")
+def summary(path: Path) -> str:
+    """What one result file says."""
+    result = json.loads(path.read_text())
+    return RENDERERS[result["workload"]][0](result)
+
+
+def _sections(results: Mapping[str, Result]) -> dict[str, str]:
+    sections = {"goals": goals_table(results), "model": _NOT_YET}
+    for name, (render, plot) in RENDERERS.items():
+        if name not in results:
+            sections[name] = _NOT_YET
             continue
-        broker = [f["broker_cpu_per_100k"] for f in runs.values() if f["broker_cpu_per_100k"] is not None]
-        cells = [
-            contender["title"],
-            contender["promise"],
-            _spread([f["events_per_second"] for f in runs.values()], ",.0f"),
-            _spread([f["cpu_per_100k"] for f in runs.values()], ".2f"),
-            _spread([f["peak_rss_mb"] for f in runs.values()], ".0f"),
-            _spread(broker, ".2f") if broker else "-",
-        ]
-        if contender["name"] == _OURS:
-            cells += ["", ""]
-        else:
-            cells.append(_pairs(ours, runs, lambda a, b: a["events_per_second"] / b["events_per_second"]))
-            cells.append(_pairs(ours, runs, lambda a, b: a["cpu_per_100k"] / b["cpu_per_100k"]))
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
+        image = f"![{name}](images/bench-{name}.svg)\n\n" if plot else ""
+        sections[name] = f"{image}{render(results[name])}\n{how(results[name])}\n"
+    if {"mastery", "restore", "scaling"} <= results.keys():
+        sections["model"] = model_section(results)
+    return sections
 
 
-def _broken_table(result: dict[str, Any]) -> list[str]:
-    good, broken = (_by_round(result, workload, _OURS) for workload in ("good", "broken"))
-    if not good or not broken:
-        return []
-
-    def row(title: str, runs: dict[int, Figures]) -> str:
-        rates = _spread([f["events_per_second"] for f in runs.values()], ",.0f")
-        return f"| {title} | {rates} | {_spread([f['cpu_per_100k'] for f in runs.values()], '.2f')} |"
-
-    times = _pairs(good, broken, lambda a, b: a["events_per_second"] / b["events_per_second"])
-    return [
-        f"{result['broken']:,} records in a row, this project:",
-        "",
-        "| | records/s | CPU s per 100k records |",
-        "|---|---|---|",
-        row("good", good),
-        row("broken", broken),
-        "",
-        f"Time of the broken ones over time of the good ones, pair by pair: {times}.",
-        "",
-    ]
+def filled(page: str, results: Mapping[str, Result]) -> str:
+    """The page with what the results say between its marks. Raises ValueError where marks are missing."""
+    for name, text in _sections(results).items():
+        begins, ends = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        before, begin, rest = page.partition(begins)
+        _, end, after = rest.partition(ends)
+        if not begin or not end:
+            raise ValueError(f"the page lacks the marks {begins} and {ends}")
+        page = f"{before}{begin}\n{text}{end}{after}"
+    return page
 
 
-def tables(result: dict[str, Any]) -> str:
-    """Markdown: how it was run, the workload by all, broken records by this project."""
-    workload = result.get("workload", "fan-out")
-    machine = result["machine"]
-    versions = "; ".join(
-        f"{c['title']}: {', '.join(f'{name} {version}' for name, version in c['versions'].items())}"
-        for c in result["contenders"]
-    )
-    rounds = max((run["round"] for run in result["runs"]), default=0)
-    void = [
-        f"{run['workload']} round {run['round']} {run['contender']}" for run in result["runs"] if run["void"]
-    ]
-    how = (
-        f"`{result['command']}`, {result['at'][:10]}, commit {result['commit']}. {result['kafka']}. "
-        f"{machine['cores']} cores ({machine['cpu']}), {machine['memory_gb']} GB, "
-        f"Python {machine['python']}. {versions}."
-    )
-    what = (
-        f"{result['events']:,} events in {result['partitions']} partitions, {rounds} rounds"
-        f"{_keys(result)}; "
-        "min / **median** / max; the ratios are those of the pairs of one round."
-    )
-    end = f"Void runs: {', '.join(void) or 'none'}."
-    return "\n".join([how, "", what, "", *_comparison(result, workload), "", *_broken_table(result), end, ""])
-
-
-def _keys(result: dict[str, Any]) -> str:
-    if "rows" not in result:
-        return ""
-    return (
-        f"; {result['rows']:,} rows ({result['users']:,} students, hashed)"
-        f"; load before it {result['machine']['load_before']:.1f}"
-    )
-
-
-def _marks(result: dict[str, Any]) -> tuple[str, str]:
-    name = "figures" if "workload" not in result else f"{result['workload']} figures"
-    return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+def plots(results: Mapping[str, Result]) -> dict[str, str]:
+    """File names and contents of the plots."""
+    found = {}
+    for name, result in results.items():
+        plot = RENDERERS[name][1]
+        if plot is not None:
+            found[f"bench-{name}.svg"] = plot(result)
+    return found
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the tables, or put them into a page."""
-    parser = argparse.ArgumentParser(prog="python -m bench.report", description="Tables from a result file.")
-    parser.add_argument("result", type=Path)
-    parser.add_argument("--write", type=Path, metavar="PAGE", help="a page with marks for the figures")
+    """Write or check the page and the plots."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.report", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing, say what differs")
     arguments = parser.parse_args(argv)
-    result = json.loads(arguments.result.read_text())
-    text, (begins, ends) = tables(result), _marks(result)
-    if arguments.write is None:
-        print(text)
-        return 0
-    before, begin, rest = arguments.write.read_text().partition(begins)
-    _, end, after = rest.partition(ends)
-    if not begin or not end:
-        print(f"error: {arguments.write} lacks the marks {begins} and {ends}", file=sys.stderr)
-        return 1
-    arguments.write.write_text(f"{before}{begin}\n{text}{end}{after}")
-    return 0
+    results = read_results(_ROOT / "bench" / "results")
+    wanted = {_PAGE: filled(_PAGE.read_text(), results)}
+    wanted |= {_IMAGES / name: text for name, text in plots(results).items()}
+    differing = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
+    for path in differing:
+        if not arguments.check:
+            path.write_text(wanted[path])
+        print(f"{'differs' if arguments.check else 'written'}: {path.relative_to(_ROOT)}")
+    return 1 if arguments.check and differing else 0
 
 
 if __name__ == "__main__":

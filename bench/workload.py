@@ -80,8 +80,13 @@ for _name in ("attempt", "mastery", "score", "percent"):
     _TEMPLATE = _TEMPLATE.replace(f'"<{_name}>"', f"%({_name})s")
 
 
-def result_event(number: int, users: int = _USERS) -> bytes:
-    """Event `number` as it lies in the raw topic, of one of at most 5,000 users. No two are alike."""
+def result_event(
+    number: int, users: int = _USERS, *, user: str | None = None, outcome: int | None = None
+) -> bytes:
+    """Event `number` as it lies in the raw topic, of one of at most 5,000 users. No two are alike.
+
+    `user` and `outcome` (from 1 on), where given, are whose it is instead. Its result's id is `number` + 1.
+    """
     mixed = number * 2_654_435_761 % 2**32
     score = mixed % 11 / 2
     course = mixed % _COURSES
@@ -92,13 +97,13 @@ def result_event(number: int, users: int = _USERS) -> bytes:
         "clock": f"{mixed % 24:02d}:{mixed % 60:02d}:{mixed // 60 % 60:02d}",
         "ms": mixed % 1000,
         "attempt": mixed % 3 + 1,
-        "outcome": mixed % OUTCOMES + 1,
+        "outcome": outcome or mixed % OUTCOMES + 1,
         "course": _COURSE_UUIDS[course],
         "course_id": course + 1,
         "mastery": "true" if score >= 3 else "false",
         "score": score,
         "percent": score / 5,
-        "user": _USER_UUIDS[mixed % users],
+        "user": user or _USER_UUIDS[mixed % users],
         "artifact": mixed % 1_000_000,
         "asset": mixed % 3_000,
     }
@@ -148,6 +153,7 @@ def deliver(bootstrap: str, topic: str, records: Iterable[tuple[int, bytes | Non
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
+            "log_level": 2,
             "enable.idempotence": True,
             "linger.ms": 50,
             "batch.size": 1 << 20,

@@ -34,6 +34,8 @@ class Task(msgspec.Struct, frozen=True):
     schema: dict[str, Any]
     schema_id: int
     partitions: int
+    folder: str
+    """For the peer's own files."""
 
     @classmethod
     def from_environment(cls) -> "Task":

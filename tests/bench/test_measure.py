@@ -45,6 +45,12 @@ def test_time_ends_with_the_last_output_not_with_the_commit():
     assert figures.seconds < 0.2 < figures.committed_after
 
 
+def test_warm_is_the_second_half():
+    # Ten looks for the first half, two for the second.
+    figures = follow([0, *range(5, 51, 5), 75, 100], 100)
+    assert figures.warm_events_per_second > 2.5 * figures.events_per_second
+
+
 def test_a_worker_that_ends_early_gives_no_figures():
     with pytest.raises(RunFailed, match="ended"):
         follow([0, 40], 100, alive=lambda: False)
