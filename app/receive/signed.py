@@ -40,8 +40,8 @@ class _Header(msgspec.Struct):
 
     alg: str | None = None
     kid: str | None = None
-    crit: msgspec.Raw | None = None
-    b64: msgspec.Raw | None = None
+    crit: Any = None
+    b64: Any = None
 
 
 _read_header = msgspec.json.Decoder(_Header).decode
