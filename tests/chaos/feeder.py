@@ -47,6 +47,8 @@ class Feeder:
                 "reconnect.backoff.max.ms": 500,
                 "linger.ms": 5,
                 "compression.type": "lz4",
+                # A record is held against this before it is compressed, by the broker after.
+                "message.max.bytes": 32 * 1024 * 1024,
                 "log_level": 0,
             }
         )

@@ -15,7 +15,7 @@ from app.school.stream import Plan, school_records
 from app.school.truth import expectation
 from tests.chaos.workload import DEAD, IGNORED, Event
 
-__all__ = ["School", "SchoolEvent", "typed_history"]
+__all__ = ["School", "SchoolEvent", "typed_history", "updated"]
 
 _AVRO = Path(__file__).parents[2] / "avro"
 
@@ -109,7 +109,7 @@ def _redefined(told: Mapping[str, Any], number: int, at: datetime) -> SchoolEven
     }
     if calculation_int is not None:
         changes["calculation_int"] = calculation_int
-    return _updated("learning_outcome_updated", told, changes, at)
+    return updated("learning_outcome_updated", told, changes, at)
 
 
 def _rescaled(told: Mapping[str, Any], number: int, at: datetime) -> SchoolEvent:
@@ -127,10 +127,10 @@ def _rescaled(told: Mapping[str, Any], number: int, at: datetime) -> SchoolEvent
         for place, (text, at_least, mastery) in enumerate(levels)
     ]
     changes = {"workflow_state": "active", "outcome_proficiency_ratings": ratings}
-    return _updated("outcome_proficiency_updated", told, changes, at)
+    return updated("outcome_proficiency_updated", told, changes, at)
 
 
-def _updated(name: str, told: Mapping[str, Any], changes: Mapping[str, Any], at: datetime) -> SchoolEvent:
+def updated(name: str, told: Mapping[str, Any], changes: Mapping[str, Any], at: datetime) -> SchoolEvent:
     """An update as the newest Canvas sends it: what was told, with other values."""
     time = at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
     metadata = {key: value for key, value in told["metadata"].items() if key != "extra"}
