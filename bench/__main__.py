@@ -32,6 +32,7 @@ WORKLOADS = {
     "definition": True,
     "workers": False,
     "scaling": False,
+    "profile": False,
 }
 
 

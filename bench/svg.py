@@ -1,11 +1,11 @@
 """Plots as SVG, by hand: bars with their spread, and lines. The same figures give the same bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import ceil, floor, log10
 
-__all__ = ["Bar", "Line", "bars", "lines"]
+__all__ = ["Bar", "Line", "bars", "flame", "lines"]
 
 _STYLE = "font-family:system-ui,sans-serif;font-size:13px;fill:#1f2933"
 _OURS, _OTHERS = "#0b6e99", "#9fb3c8"
@@ -122,3 +122,55 @@ def lines(
                 _text(at + left + 6, top + 12 + 16 * count, line.label, more=f' style="fill:{colour}"')
             )
     return _page(width * len(panels), height, title, parts)
+
+
+def flame(title: str, stacks: Mapping[str, int], *, width: int = 1100, least: float = 0.004) -> str:
+    """A flame graph, outermost functions at the top: stacks of "outer;inner" and how often each was seen.
+
+    Functions below the share `least` of all samples are left out; a name shows on its rectangle's title.
+    """
+    total = sum(stacks.values()) or 1
+    parts: list[str] = []
+    deepest = 0
+
+    def draw(some: Mapping[str, int], left: float, depth: int) -> None:
+        nonlocal deepest
+        below: dict[str, dict[str, int]] = {}
+        for stack, count in some.items():
+            first, _, rest = stack.partition(";")
+            inner = below.setdefault(first, {})
+            inner[rest] = inner.get(rest, 0) + count
+        for name, inner in sorted(below.items()):
+            count = sum(inner.values())
+            wide = count / total * width
+            if count / total >= least:
+                deepest = max(deepest, depth)
+                parts.append(_flame(name, left, depth, wide, count / total))
+                draw({stack: seen for stack, seen in inner.items() if stack}, left, depth + 1)
+            left += wide
+
+    draw(stacks, 0.0, 0)
+    return _page(width, 40 + (deepest + 1) * _FLAME, title, [_text(8, 20, title), *parts])
+
+
+_FLAME = 17
+
+
+def _flame(name: str, left: float, depth: int, wide: float, share: float) -> str:
+    y = 30 + depth * _FLAME
+    function, _, path = name.partition(" (")
+    colour = _FLAMES[next((n for n, mark in enumerate(_MARKS) if mark in path), len(_MARKS))]
+    shown = function[: max(0, int(wide / 6.2) - 1)] if wide > 24 else ""
+    text = (
+        f'<text x="{left + 3:.1f}" y="{y + 12}" style="font-size:10.5px">{escape(shown)}</text>'
+        if shown
+        else ""
+    )
+    wide = max(wide - 0.5, 0.3)
+    box = f'<rect x="{left:.1f}" y="{y}" width="{wide:.1f}" height="{_FLAME - 1}" fill="{colour}"/>'
+    return f"<g><title>{escape(name)}: {share:.1%}</title>{box}{text}</g>"
+
+
+#: This project's own functions, those of the packages that it uses, Python's.
+_MARKS = ("app/", "aiokafka/", "faust/", "mode/")
+_FLAMES = ("#8ecae6", "#ffd166", "#ffb4a2", "#ffb4a2", "#dde5b6")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 from typing import Any
 
-from bench.svg import Bar, Line, bars, lines
+from bench.svg import Bar, Line, bars, flame, lines
 
 __all__ = ["OURS", "RENDERERS", "by_round", "how", "ratios", "table"]
 
@@ -349,6 +349,15 @@ def _scaling_plot(result: Result) -> str:
     return lines("Cost by rows and by partitions", panels, width=300)
 
 
+def _profile(result: Result) -> str:
+    if "parts" not in result:
+        return f"{_voids(result)}\n"
+    rows = [[part, f"{share:.1%}"] for part, share in result["parts"].items()]
+    (run,) = result["runs"]
+    head = [f"{run['samples']:,} samples of all threads that were at work", "share"]
+    return "\n".join([*table(head, rows), ""])
+
+
 RENDERERS: dict[str, tuple[Callable[[Result], str], Callable[[Result], str] | None]] = {
     "fanout": (_fanout, lambda result: _bars(result, "fan-out", "Fan-out")),
     "mastery": (_mastery, lambda result: _bars(result, "mastery", "Fan-out and state")),
@@ -358,5 +367,6 @@ RENDERERS: dict[str, tuple[Callable[[Result], str], Callable[[Result], str] | No
     "definition": (_definition, None),
     "workers": (_workers, None),
     "scaling": (_scaling, _scaling_plot),
+    "profile": (_profile, lambda result: flame("A worker at full speed", result.get("stacks", {}))),
 }
 """Of each workload its table, and its plot."""

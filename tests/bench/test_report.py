@@ -4,7 +4,9 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from bench.goals import goals_table
+from bench.profile import part_of
 from bench.report import filled, plots, read_results
+from bench.svg import flame
 from bench.tables import RENDERERS
 
 
@@ -99,3 +101,24 @@ def test_short_runs_are_not_published(tmp_path):
     assert read_results(tmp_path) == {}
     (tmp_path / "fanout.json").write_text(json.dumps(RESULT))
     assert read_results(tmp_path) == {"fanout": RESULT}
+
+
+def test_a_flame_graph_is_as_wide_as_its_samples():
+    text = flame("Flames", {"a (app/x.py);b (app/y.py)": 3, "a (app/x.py)": 1, "c (y.py)": 4})
+    widths = {
+        group.find("{*}title").text.partition(" (")[0]: float(group.find("{*}rect").get("width"))
+        for group in ET.fromstring(text).iter("{http://www.w3.org/2000/svg}g")
+    }
+    assert widths["a"] == pytest.approx(widths["c"], abs=1)
+    assert widths["b"] == pytest.approx(0.75 * widths["a"], abs=1)
+
+
+def test_a_sample_counts_for_the_part_of_its_innermost_known_function():
+    stack = [
+        "run (asyncio/runners.py)",
+        "__call__ (app/agents/mastery.py)",
+        "roll_up (app/mastery/rollup.py)",
+    ]
+    assert part_of(stack) == "roll-up"
+    assert part_of([*stack, "fsum (math)"]) == "roll-up"
+    assert part_of(["x (y.py)"]) == "other"
