@@ -6,15 +6,12 @@ from dataclasses import dataclass
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from app.coordinator import COORDINATOR_AWAY
+from app.committed import committed_offsets
 from app.kafka import BrokerErrors, BrokerUnreachable, broker_failure, consumer_config
 from app.reader import REQUEST_TIMEOUT
 from app.settings import Settings
 
 __all__ = ["PartitionBacklog", "read_backlog"]
-
-# Seconds between two questions.
-_PAUSE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,42 +54,16 @@ def read_backlog(settings: Settings, partitions: Iterable[tuple[str, int]]) -> l
         wanted = [TopicPartition(topic, partition) for topic, partition in partitions]
         # With the partitions' leaders known beforehand, reading starts at once instead of a second later.
         consumer.list_topics(timeout=REQUEST_TIMEOUT)
-        # librdkafka asks for stable offsets: it waits for the end of a transaction that carries some.
-        committed = _committed(consumer, wanted)
+        committed = committed_offsets(consumer, wanted, REQUEST_TIMEOUT)
         positions = {(e.topic, e.partition): e.offset if e.offset >= 0 else None for e in committed}
         found = _look(consumer, positions, settings.result_topics)
     except KafkaException as error:
-        # A group that may not be read is no error of the call, which times out: it comes as a message.
-        reported = consumer.poll(0)
-        if reported is not None and (reason := reported.error()) is not None:
-            errors(reason)
         raise broker_failure(settings, error, errors, what="read committed offsets") from None
     finally:
         consumer.close()
     if found is None:
         raise BrokerUnreachable(f"the broker at {settings.broker} does not hand out records in time")
     return found
-
-
-def _committed(consumer: Consumer, wanted: list[TopicPartition]) -> list[TopicPartition]:
-    """Ask for the committed positions, and again while the group's coordinator starts or moves."""
-    deadline = time.monotonic() + REQUEST_TIMEOUT
-    while True:
-        try:
-            committed = consumer.committed(wanted, timeout=REQUEST_TIMEOUT)
-            _raise_first_error(committed)
-        except KafkaException as error:
-            if error.args[0].code() not in COORDINATOR_AWAY or time.monotonic() > deadline:
-                raise
-            time.sleep(_PAUSE)
-        else:
-            return committed
-
-
-def _raise_first_error(entries: Iterable[TopicPartition]) -> None:
-    for entry in entries:
-        if entry.error is not None:
-            raise KafkaException(entry.error)
 
 
 def _look(

@@ -27,6 +27,7 @@ __all__ = [
     "TopicMissing",
     "TopicReader",
     "find_topic",
+    "partitions_of",
     "topic_missing",
     "topic_partitions",
 ]
@@ -81,6 +82,20 @@ def find_topic(settings: Settings, name: str, topics: Collection[str]) -> str:
     raise topic_missing(
         settings, name if name.startswith(prefix) else f"{prefix}{name}", hint=hint, said=name
     )
+
+
+def partitions_of(settings: Settings, names: Iterable[str]) -> list[tuple[str, int]]:
+    """Return all partitions of those of the topics that the broker has. Raises BrokerFailure.
+
+    One that this user may not see is no missing one: AccessDenied.
+    """
+    known = topic_partitions(settings)
+    found = []
+    for name in names:
+        if name not in known and isinstance(denied := topic_missing(settings, name), AccessDenied):
+            raise denied
+        found += [(name, partition) for partition in known.get(name, [])]
+    return found
 
 
 def topic_missing(

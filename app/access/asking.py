@@ -54,8 +54,8 @@ def ask(connection: Connection, settings: Settings, grants: Iterable[Grant]) -> 
     admin = connection.admin
     options: dict[str, Any] = {"include_authorized_operations": True, "request_timeout": _TIMEOUT}
     # Asking makes no topics, not even where the broker makes those that a client names.
-    of_topics = admin.describe_topics(TopicCollection(topics), **options)
-    of_groups = admin.describe_consumer_groups(groups, **options)
+    of_topics = admin.describe_topics(TopicCollection(topics), **options) if topics else {}
+    of_groups = admin.describe_consumer_groups(groups, **options) if groups else {}
     answers = {("topic", name): future for name, future in of_topics.items()}
     answers |= {("group", name): future for name, future in of_groups.items()}
     allowed = {key: _allowed(connection, settings, future) for key, future in answers.items()}

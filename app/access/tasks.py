@@ -12,6 +12,7 @@ __all__ = [
     "Task",
     "apply_topics",
     "check_topics",
+    "compare",
     "export",
     "forget",
     "inspect_raw",
@@ -19,6 +20,7 @@ __all__ = [
     "list_letters",
     "read_schemas",
     "rebuild",
+    "rebuild_from_changelog",
     "register_schemas",
     "replay",
     "reports",
@@ -134,6 +136,17 @@ def show(settings: Settings, _: Catalogue, *, as_json: bool = False) -> Task:
     )
 
 
+def compare(settings: Settings, _: Catalogue) -> Task:
+    """Compare the rows of a course with Canvas's, and see whether something is left to be processed."""
+    return Task(
+        "mastery compare",
+        (
+            *_topics("Read", settings.changelog_topic, *settings.input_topics),
+            _group("Describe", settings),
+        ),
+    )
+
+
 def export(settings: Settings, _: Catalogue) -> Task:
     """Write all rows to a file."""
     return Task("mastery state export", tuple(_topics("Read", settings.changelog_topic)))
@@ -145,7 +158,7 @@ def verify(settings: Settings, catalogue: Catalogue) -> Task:
         "mastery state verify",
         (
             *_topics("Read", *_definitions(settings), *settings.result_topics, *_row_topics(catalogue)),
-            *_topics("Read", settings.schemas_topic),
+            *_schemas(settings),
             _group("Describe", settings),
         ),
     )
@@ -158,7 +171,7 @@ def tail(settings: Settings, catalogue: Catalogue, *, topic: str | None = None) 
     name = f"{settings.topic_prefix}{topic}"
     # Any topic will do, and its records may be Avro.
     known = name if name in catalogue.topics else topic
-    return Task("mastery tail", tuple(_topics("Read", known, settings.schemas_topic)))
+    return Task("mastery tail", (*_topics("Read", known), *_schemas(settings)))
 
 
 def list_letters(settings: Settings, _: Catalogue) -> Task:
@@ -196,24 +209,29 @@ def forget(settings: Settings, _: Catalogue, *, dry_run: bool = False) -> Task:
     )
 
 
-def rebuild(
-    settings: Settings, catalogue: Catalogue, *, from_changelog: bool = True, dry_run: bool = False
-) -> Task:
-    """Make all rows anew. Typed topics are read to notice that the group's offsets are lost."""
+def rebuild(settings: Settings, catalogue: Catalogue) -> Task:
+    """Make all rows anew, by the workers."""
     rows = _row_topics(catalogue)
-    typed = [name for name, spec in catalogue.topics.items() if spec.event]
-    writing = (
-        *_topics("Write", *rows),
-        _group("Read", settings),
-        _transactions(settings, "state-rebuild"),
-    )
     return Task(
         "mastery state rebuild",
         (
-            *_topics("Read", settings.raw_topic_name, *typed, *rows),
-            *(_topics("Read", settings.schemas_topic) if from_changelog else ()),
-            *((_group("Describe", settings),) if dry_run else writing),
+            # Of the raw topic, only whether the group has offsets in it.
+            *_topics("Describe", settings.raw_topic_name),
+            *_topics("Read", *settings.result_topics, *rows),
+            *_schemas(settings),
+            *_topics("Write", *rows),
+            _group("Read", settings),
+            _transactions(settings, "state-rebuild"),
         ),
+    )
+
+
+def rebuild_from_changelog(settings: Settings, catalogue: Catalogue) -> Task:
+    """Make all rows anew at once, from what they keep."""
+    more = _topics("Read", *_definitions(settings), settings.schemas_topic)
+    return Task(
+        "mastery state rebuild --from-changelog",
+        tuple(dict.fromkeys((*rebuild(settings, catalogue).grants, *more))),
     )
 
 
@@ -223,6 +241,11 @@ def _ours(operation: str, settings: Settings) -> Grant:
 
 def _topics(operation: str, *names: str) -> Iterable[Grant]:
     return (Grant(operation, "topic", name) for name in dict.fromkeys(names))
+
+
+def _schemas(settings: Settings) -> Iterable[Grant]:
+    """What decoding other releases' records needs, where there is no schema registry."""
+    return () if settings.schema_registry_url else _topics("Read", settings.schemas_topic)
 
 
 def _group(operation: str, settings: Settings) -> Grant:

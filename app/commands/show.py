@@ -9,12 +9,13 @@ from app.access import tasks
 from app.backlog import read_backlog
 from app.commands.at_broker import at_broker
 from app.commands.output import print_json, print_table
+from app.commands.results import RESULT_COLUMNS, RESULT_NUMBERS, result_cells, result_json
 from app.commands.rows import row_json, time_text
 from app.errors import MasteryError
-from app.mastery.explain import ExplainedResult, ExplainedScore, Explanation, explain, number_text
+from app.mastery.explain import ExplainedScore, Explanation, explain, number_text
 from app.mastery.resolve import DefinitionState
 from app.mastery.row import Row
-from app.reader import topic_partitions
+from app.reader import partitions_of
 from app.settings import Settings, load_settings
 from app.state.query import StoredRow, rows_of_student
 
@@ -68,11 +69,7 @@ def show(user: str, outcome: str | None, account: str | None, as_json: bool) -> 
 
 def _freshness(settings: Settings, rows: Iterable[StoredRow]) -> str:
     changed = time_text(max(row.written_at for row in rows))
-    topics = topic_partitions(settings)
-    backlog = read_backlog(
-        settings,
-        [(topic, partition) for topic in settings.input_topics for partition in topics.get(topic, [])],
-    )
+    backlog = read_backlog(settings, partitions_of(settings, settings.input_topics))
     left = sum(entry.lag for entry in backlog)
     todo = (
         "nothing is left to be processed"
@@ -101,12 +98,7 @@ def _print(stored: StoredRow, explanation: Explanation, before: StoredRow | None
     if row.definition_state in _NOTES:
         click.echo(f"               {_NOTES[row.definition_state]}")
     click.echo()
-    columns = ("  RESULT", "COURSE", "ASSESSED", "SCORE", "OF", "PERCENT", "VALUE", "COUNTS")
-    print_table(
-        columns,
-        [_cells(one) for one in explanation.results],
-        right=("SCORE", "OF", "PERCENT", "VALUE"),
-    )
+    print_table(RESULT_COLUMNS, [result_cells(one) for one in explanation.results], right=RESULT_NUMBERS)
     if former := stored.results.former_works:
         click.echo(
             f"  {len(former)} works that results named earlier: results without id of them are not taken"
@@ -137,50 +129,11 @@ def _definition_text(row: Row) -> str:
     )
 
 
-def _cells(one: ExplainedResult) -> tuple[str | None, ...]:
-    held = one.snapshot
-    work = f"{held.work.artifact_type.rpartition('::')[2]} {held.work.artifact_id}"
-    numbers = [None if x is None else number_text(x) for x in (held.score, held.possible)]
-    return (
-        f"  {held.id or f'without id: {work}'}",
-        held.course_id,
-        None if held.assessed_at is None else time_text(held.assessed_at),
-        *numbers,
-        None if held.percent is None else f"{number_text(held.percent * 100)} %",
-        None if one.value is None else number_text(one.value),
-        "yes" if one.why_not is None else f"no: {one.why_not}",
-    )
-
-
 def _as_json(stored: StoredRow, explanation: Explanation) -> dict[str, Any]:
     shown = row_json(stored.row)
     shown["formula"] = explanation.whole.formula
     for course, one in zip(shown["courses"], explanation.courses, strict=True):
         course["formula"] = one.formula
-    shown["results"] = [_result_json(one) for one in explanation.results]
+    shown["results"] = [result_json(one) for one in explanation.results]
     shown["changed_at"] = time_text(stored.written_at)
     return shown
-
-
-def _result_json(one: ExplainedResult) -> dict[str, Any]:
-
-    held, version = one.snapshot, one.snapshot.version
-    return {
-        "id": held.id,
-        "artifact_type": held.work.artifact_type,
-        "artifact_id": held.work.artifact_id,
-        "associated_asset_type": held.work.asset_type,
-        "associated_asset_id": held.work.asset_id,
-        "course_id": held.course_id,
-        "assessed_at": time_text(held.assessed_at),
-        "score": held.score,
-        "possible": held.possible,
-        "percent": held.percent,
-        "value": one.value,
-        "weight": one.weight,
-        "counts": one.why_not is None,
-        "why_not": one.why_not,
-        "updated_at": time_text(version.updated_at) if version.updated else None,
-        "event_time": time_text(version.event_time),
-        "event_id": version.event_id.hex(),
-    }

@@ -12,8 +12,14 @@ if TYPE_CHECKING:
     from app.rebuild.changelog import ChangelogPlan
     from app.rebuild.results import ResultsPlan
     from app.settings import Settings
+    from app.topics import Catalogue
 
 __all__ = ["rebuild"]
+
+
+def _task(settings: "Settings", catalogue: "Catalogue", *, from_changelog: bool) -> tasks.Task:
+    way = tasks.rebuild_from_changelog if from_changelog else tasks.rebuild
+    return way(settings, catalogue)
 
 
 @click.command(short_help="Make all rows anew.")
@@ -24,7 +30,7 @@ __all__ = ["rebuild"]
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@at_broker(tasks.rebuild, "from_changelog", "dry_run")
+@at_broker(_task, "from_changelog")
 def rebuild(from_changelog: bool, dry_run: bool, yes: bool) -> None:
     """Make all rows of mastery anew, where `mastery state verify` found some that are wrong.
 

@@ -14,7 +14,7 @@ from app.commands.status_mastery import CountedRows, ask_worker, count_rows, fil
 from app.commands.status_mastery import as_json as mastery_json
 from app.errors import MasteryError
 from app.kafka import BrokerErrors, admin_client, broker_failure
-from app.reader import REQUEST_TIMEOUT, topic_missing, topic_partitions
+from app.reader import REQUEST_TIMEOUT, partitions_of, topic_missing
 from app.settings import Settings, load_settings
 
 __all__ = ["NotIdle", "status"]
@@ -67,11 +67,11 @@ def status(wait_idle: float | None, counts_rows: bool, as_json: bool) -> None:
 
 def _input_partitions(settings: Settings) -> list[tuple[str, int]]:
     """Everything that workers consume as a group. No worker starts before all of the topics are there."""
-    topics = topic_partitions(settings)
+    found = partitions_of(settings, settings.input_topics)
     name = settings.raw_topic_name
-    if name not in topics:
+    if not any(topic == name for topic, _ in found):
         raise topic_missing(settings, name)
-    return [(name, partition) for name in settings.input_topics for partition in topics.get(name, [])]
+    return found
 
 
 def _members(settings: Settings) -> tuple[dict[tuple[str, int], str], str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-from app.coordinator import COORDINATOR_AWAY
+from app.committed import committed_offsets
 from app.errors import MasteryError
 from app.forget.command import ForgetCommand
 from app.kafka import BrokerErrors, BrokerUnreachable, broker_failure, consumer_config, producer_config
@@ -90,22 +90,12 @@ def wait_until_applied(settings: Settings, offsets: Offsets, timeout: float) -> 
                 )
             time.sleep(_PAUSE)
     except KafkaException as error:
-        consumer.poll(0)
         raise broker_failure(settings, error, errors, what="read committed offsets") from None
     finally:
         consumer.close()
 
 
 def _applied(consumer: Consumer, topic: str, offsets: Offsets) -> bool:
-    # librdkafka asks for stable offsets: those of a transaction on its way are waited for.
     wanted = [TopicPartition(topic, partition) for partition in offsets]
-    try:
-        committed = consumer.committed(wanted, timeout=REQUEST_TIMEOUT)
-    except KafkaException as error:
-        if error.args[0].code() in COORDINATOR_AWAY:
-            return False
-        raise
-    for entry in committed:
-        if entry.error is not None:
-            raise KafkaException(entry.error)
+    committed = committed_offsets(consumer, wanted, REQUEST_TIMEOUT)
     return all(entry.offset > offsets[entry.partition] for entry in committed)

@@ -45,7 +45,7 @@ def prepared(
         RebuildInterrupted: from `run`. What is committed then is good, and the same command goes on.
     """
     require_stopped(settings)
-    require_offsets(settings, contract)
+    require_offsets(settings)
     with Workspace() as workspace:
         decode = AvroDecoder(schema_lookup(settings, contract)).decode
         known = _committed(settings)

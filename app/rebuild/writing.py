@@ -9,7 +9,6 @@ from confluent_kafka import Consumer
 from app.errors import MasteryError
 from app.kafka import client_config, consumer_config
 from app.rebuild.hold import GroupHold
-from app.schemas.contract import Contract
 from app.settings import Settings
 from app.stream.errors import CheckpointFailed
 from app.stream.lost_offsets import require_first_start
@@ -29,8 +28,8 @@ class RebuildInterrupted(MasteryError):
     """The rebuild ended before its end."""
 
 
-def require_offsets(settings: Settings, contract: Contract) -> None:
-    """Refuse when the group's offsets of the raw topic are gone, though typed records are there.
+def require_offsets(settings: Settings) -> None:
+    """Refuse when the group's offsets of the raw topic are gone, though results or rows are there.
 
     Such a group does not start (see `app.stream.lost_offsets`). Offsets that a rebuild commits would hide
     that, and the raw topic would be read again from its beginning. Raises OffsetsForgotten.
@@ -38,7 +37,8 @@ def require_offsets(settings: Settings, contract: Contract) -> None:
     config = consumer_config(settings, group_id=settings.group_id, enable_partition_eof=True)
     consumer = Consumer(config)
     try:
-        outputs = [settings.typed_topic(name) for name in contract.events]
+        # What a rebuild reads anyway: where all of it is empty, there is nothing to rebuild.
+        outputs = [*settings.result_topics, settings.changelog_topic]
         require_first_start(consumer, settings.group_id, [settings.raw_topic_name], outputs, timeout=_TIMEOUT)
     finally:
         consumer.close()

@@ -65,8 +65,8 @@ def roles(settings: Settings, catalogue: Catalogue) -> list[Role]:
                 " first start, which must find them empty, and for the pages; `Write` on the topic of schemas"
                 " for the first start and for releases with new schemas. With `DescribeConfigs` on the"
                 " topics, pages show the settings that Kafka has instead of those that topics are made with;"
-                f" with `Read` on `{settings.replays_topic}`, whether a dead letter was sent again. Workers do"
-                " without both."
+                f" with `Read` on `{settings.replays_topic}`, whether a dead letter was sent again. Workers"
+                " do without both."
             ),
         ),
         (
@@ -85,6 +85,7 @@ def roles(settings: Settings, catalogue: Catalogue) -> list[Role]:
                 tasks.status,
                 tasks.show,
                 tasks.export,
+                tasks.compare,
                 tasks.verify,
                 tasks.tail,
                 tasks.inspect_raw,
@@ -109,11 +110,8 @@ def roles(settings: Settings, catalogue: Catalogue) -> list[Role]:
         (
             "Making rows anew: `mastery state rebuild`",
             "rebuilder",
-            (tasks.rebuild,),
-            (
-                "Those on typed topics apart from results and definitions are for noticing that the group's"
-                " offsets are lost."
-            ),
+            (tasks.rebuild, tasks.rebuild_from_changelog),
+            "Those on definitions are for `--from-changelog` alone.",
         ),
     ]
     return [

@@ -148,8 +148,17 @@ def _refuse_other_counts(states: Sequence[TopicState]) -> None:
 def _refuse_hidden(admin: TopicAdmin, missing: Sequence[str], command: str) -> None:
     """Raise PermissionMissing when topics that seem to be missing may only not be seen."""
     if hidden := admin.hidden(missing):
-        lacking = [Grant("Describe", "topic", name) for name in hidden]
-        raise permission_missing(admin.settings, lacking, doer=f"`{command}`")
+        raise permission_missing(admin.settings, _lacking(admin, "Describe", hidden), doer=f"`{command}`")
+
+
+def _lacking(admin: TopicAdmin, operation: str, names: Sequence[str]) -> list[Grant]:
+    """Return what to grant: all of the prefix, where it is more than one topic of it."""
+    prefix = admin.settings.topic_prefix
+    ours = [name for name in names if name.startswith(prefix)]
+    if len(ours) < 2:
+        return [Grant(operation, "topic", name) for name in names]
+    others = [Grant(operation, "topic", name) for name in names if name not in ours]
+    return [*others, Grant(operation, "topic", prefix, prefixed=True)]
 
 
 def _wait_until_there(catalogue: Catalogue, admin: TopicAdmin, names: set[str]) -> list[TopicState]:
@@ -173,7 +182,7 @@ def _not_made(admin: TopicAdmin, refused: dict[str, KafkaError], created: Sequen
     failure = admin.failure(error, f"make the topic {name}")
     if isinstance(failure, AccessDenied):
         return permission_missing(
-            admin.settings, [Grant("Create", "topic", it) for it in refused], doer="`mastery topics apply`"
+            admin.settings, _lacking(admin, "Create", list(refused)), doer="`mastery topics apply`"
         )
     if isinstance(failure, MasteryError) and error.code() in _UNANSWERED:
         return failure

@@ -1,13 +1,12 @@
 """What the broker says of offsets: where partitions begin and end, and how far the group has come."""
 
-import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined] # not in its stubs
 
-from app.coordinator import COORDINATOR_AWAY
+from app.committed import committed_offsets
 from app.kafka import BrokerErrors, admin_client, broker_failure, consumer_config
 from app.reader import REQUEST_TIMEOUT, topic_missing, topic_partitions
 from app.settings import Settings
@@ -19,7 +18,6 @@ Place = tuple[str, int]
 
 #: Seconds. A transaction that a killed worker left open holds up the answer for longer than others.
 _TIMEOUT: Final = 30.0
-_PAUSE: Final = 0.1
 
 
 def places_of(settings: Settings, topics: Iterable[str]) -> list[Place]:
@@ -60,27 +58,10 @@ def committed_positions(settings: Settings, places: Collection[Place]) -> dict[P
     """
     errors = BrokerErrors()
     consumer = Consumer(consumer_config(settings, group_id=settings.group_id, errors=errors))
-    deadline = time.monotonic() + _TIMEOUT
     try:
-        while True:
-            try:
-                found = consumer.committed([TopicPartition(*place) for place in places], timeout=_TIMEOUT)
-                _raise_first_error(found)
-            except KafkaException as error:
-                if error.args[0].code() not in COORDINATOR_AWAY or time.monotonic() > deadline:
-                    consumer.poll(0)
-                    raise broker_failure(settings, error, errors, what="read committed offsets") from None
-                time.sleep(_PAUSE)
-            else:
-                return {
-                    (entry.topic, entry.partition): entry.offset if entry.offset >= 0 else None
-                    for entry in found
-                }
+        found = committed_offsets(consumer, [TopicPartition(*place) for place in places], _TIMEOUT)
+    except KafkaException as error:
+        raise broker_failure(settings, error, errors, what="read committed offsets") from None
     finally:
         consumer.close()
-
-
-def _raise_first_error(entries: Iterable[TopicPartition]) -> None:
-    for entry in entries:
-        if entry.error is not None:
-            raise KafkaException(entry.error)
+    return {(entry.topic, entry.partition): entry.offset if entry.offset >= 0 else None for entry in found}

@@ -1,37 +1,30 @@
-"""Who uses the Kafka that wants TLS and a login."""
+"""Installations at the Kafka that wants TLS and a login."""
 
-from pathlib import Path
+import uuid
 
 import pytest
 
-from app.settings import Settings, load_settings
+from app.settings import Settings
 from app.topics import TopicAdmin, apply, load_catalogue
 from tests.kafka.secured import Authority, SecuredKafka
+from tests.kafka.site import Site
+
+
+@pytest.fixture(scope="module")
+def site(secured: SecuredKafka, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """An installation whose topics are there, for all tests of a module."""
+    found = Site.at(secured, authority, f"t{uuid.uuid4().hex[:12]}.", tmp_path_factory.mktemp("site"))
+    apply(load_catalogue(found.administrator), TopicAdmin(found.administrator))
+    return found
 
 
 @pytest.fixture
-def administrator(secured: SecuredKafka, topic_prefix: str, tmp_path: Path) -> Settings:
-    """Settings of who may do everything. The topics are there."""
-    settings = load_settings(
-        broker=secured.bootstrap, topic_prefix=topic_prefix, partitions=2, state_dir=tmp_path, web_port=0
-    )
-    apply(load_catalogue(settings), TopicAdmin(settings))
-    return settings
+def administrator(site: Site) -> Settings:
+    """Settings of who may do everything."""
+    return site.administrator
 
 
 @pytest.fixture
-def user(secured: SecuredKafka, authority: Authority, administrator: Settings) -> Settings:
-    """Settings of a user with TLS and a login, for the same topics. What it may do is for the test to say."""
-    given = {name: getattr(administrator, name) for name in administrator.model_fields_set}
-    return load_settings(
-        **given
-        | {
-            "broker": secured.tls,
-            "security_protocol": "SASL_SSL",
-            "sasl_mechanism": "SCRAM-SHA-512",
-            "sasl_username": secured.user,
-            "sasl_password": secured.password,
-            "tls_ca_file": authority.certificate,
-            "session_timeout": 6.0,
-        }
-    )
+def user(site: Site) -> Settings:
+    """Settings of a user with TLS and a login. What it may do is for the test to say."""
+    return site.user

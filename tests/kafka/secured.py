@@ -22,7 +22,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from app.access.grants import Grant
-from app.reference.permissions import Role
 from tests.kafka.server import KafkaServer
 from tests.support.ports import stable_port
 from tests.support.waiting import wait_until
@@ -99,6 +98,7 @@ class SecuredKafka(KafkaServer):
 
     def __init__(self, authority: Authority, folder: Path) -> None:
         self._granted: frozenset[AclBinding] = frozenset()
+        self._admin: AdminClient | None = None
         keystores = {
             "tls": authority.issue(folder / "tls.pem"),
             "other": authority.issue(folder / "other.pem", host="192.0.2.1"),
@@ -175,34 +175,39 @@ class SecuredKafka(KafkaServer):
             for kind, name, operation in grants
         )
 
-    def grant_role(self, role: Role) -> None:
-        """Let `user` do what the role lists, and nothing else any more."""
-        self._let(map(self._binding, role.grants))
+    def grant_only(self, grants: Iterable[Grant]) -> None:
+        """Let `user` do what is listed, and nothing else any more."""
+        self._let(map(self._binding, grants))
+
+    def take_away(self, *grants: Grant) -> None:
+        """Take these permissions away, and nothing else."""
+        self._let(self._granted - set(map(self._binding, grants)))
 
     @contextmanager
-    def without(self, acl: Grant) -> Iterator[None]:
-        """Take one permission of a role away, and nothing else; give it back."""
-        binding = self._binding(acl)
-        self._let(self._granted - {binding})
+    def without(self, grant: Grant) -> Iterator[None]:
+        """Take one permission away, and nothing else; give it back."""
+        self.take_away(grant)
         try:
             yield
         finally:
-            self._let(self._granted | {binding})
+            self._let(self._granted | {self._binding(grant)})
 
-    def _binding(self, acl: Grant) -> AclBinding:
+    def _binding(self, grant: Grant) -> AclBinding:
         return AclBinding(
-            ResourceType[acl.resource.upper().replace("-", "_")],
-            acl.name,
-            ResourcePatternType.PREFIXED if acl.prefixed else ResourcePatternType.LITERAL,
+            ResourceType[grant.resource.upper().replace("-", "_")],
+            grant.name,
+            ResourcePatternType.PREFIXED if grant.prefixed else ResourcePatternType.LITERAL,
             f"User:{self.user}",
             "*",
             # DescribeConfigs is DESCRIBE_CONFIGS there.
-            AclOperation[re.sub(r"(?<=[a-z])(?=[A-Z])", "_", acl.operation).upper()],
+            AclOperation[re.sub(r"(?<=[a-z])(?=[A-Z])", "_", grant.operation).upper()],
             AclPermissionType.ALLOW,
         )
 
     def _let(self, bindings: Iterable[AclBinding]) -> None:
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        if self._admin is None:
+            self._admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        admin = self._admin
         wanted = set(bindings)
         there = self._there(admin)
         # What stays is not touched: nothing that runs meanwhile finds it gone.
@@ -214,7 +219,12 @@ class SecuredKafka(KafkaServer):
             future.result()
         self._granted = frozenset(wanted)
         # The controller answers before the broker follows.
-        wait_until(lambda: self._there(admin) == wanted, timeout=10, what="the access control lists to hold")
+        wait_until(
+            lambda: self._there(admin) == wanted,
+            timeout=10,
+            what="the access control lists to hold",
+            interval=0.01,
+        )
 
     def _there(self, admin: AdminClient) -> set[AclBinding]:
         return set(admin.describe_acls(_EVERYTHING).result())

@@ -68,13 +68,13 @@ def test_topics_that_may_not_be_seen_look_missing_and_the_hint_says_so(secured, 
         require_usable(plan(load_catalogue(user), TopicAdmin(user)))
     assert "permission" in missing.value.hint
     for look in (apply, check):
-        with pytest.raises(PermissionMissing, match="no Describe on topics"):
+        with pytest.raises(PermissionMissing, match=r"no Describe on topic t\w+\.\*$"):
             look(load_catalogue(user), TopicAdmin(user))
 
 
 def test_without_the_right_to_make_topics_the_permission_is_named(secured, user):
     may(secured, user, DESCRIBE)
-    with pytest.raises(PermissionMissing, match=r"no Create on topics .* and \d+ more") as denied:
+    with pytest.raises(PermissionMissing, match=r"no Create on topic t\w+\.\*$") as denied:
         make_all(user)
     assert f"--operation Create --topic {user.topic_prefix} --resource-pattern-type prefixed" in (
         denied.value.hint
