@@ -40,6 +40,7 @@ COMMANDS = {
     "tail": _Entry("tail", "Print a topic's records, decoded, as JSON lines."),
     "dead-letters": _Entry("dead_letters", "Look at what could not be understood, and send it again."),
     "show": _Entry("show", "Show how a student stands, and the results behind each score."),
+    "compare": _Entry("compare", "Compare Canvas's own roll-ups of a course with the rows."),
     "state": _Entry("state", "Export the rows of mastery, prove them, or make them anew."),
     "forget": _Entry("forget", "Forget a student, for good."),
     "status": _Entry("status", "Show how far the workers have come."),

@@ -1,0 +1,1 @@
+"""Canvas's own roll-ups of a course beside the rows that the workers made."""
