@@ -8,7 +8,7 @@ import csv
 import gzip
 import re
 import zlib
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from io import BufferedReader, TextIOWrapper
@@ -53,14 +53,18 @@ class BadLine(NamedTuple):
 
 @dataclass(slots=True)
 class RowFile:
-    """A file of rows. `done` counts the bytes that were read of the file as it lies on disk."""
+    """A file of rows."""
 
     path: Path
-    done: int = 0
+    _done: Callable[[], int] = lambda: 0
+
+    @property
+    def done(self) -> int:
+        """How many bytes were read of the file as it lies on disk, while its rows are."""
+        return self._done()
 
     def rows(self) -> Generator[Row | BadLine, None, None]:
         """Yield what stands in it, from the beginning. Raises BackfillError if it cannot be opened."""
-        self.done = 0
         try:
             with self.path.open("rb") as raw:
                 begin = raw.read(4)
@@ -76,19 +80,18 @@ class RowFile:
             raise BackfillError(f"{self.path} cannot be read: {error.strerror or error}") from None
 
     def _parquet(self) -> Iterator[Row | BadLine]:
-        size = self.path.stat().st_size
-        for number, total, values in parquet_rows(self.path):
-            self.done = size * number // max(total, 1)
+        size, number, total = self.path.stat().st_size, 0, 1
+        self._done = lambda: size * number // total
+        for number, total, values in parquet_rows(self.path):  # noqa: B007 - `_done` looks at both
             yield Row(number, _flat(values))
 
     def _text(self, stream: BinaryIO, raw: BinaryIO) -> Iterator[Row | BadLine]:
         last = 0
         try:
             with BufferedReader(cast("Any", stream), _PEEK) as buffered:
+                self._done = lambda: 0 if raw.closed else raw.tell()
                 for one in _text_rows(buffered):
                     last = one.line
-                    if not raw.closed:
-                        self.done = raw.tell()
                     yield one
         except (EOFError, zlib.error, gzip.BadGzipFile):
             yield BadLine(last + 1, Problem.BROKEN_FILE, "the compressed file is damaged or cut off")
