@@ -2,13 +2,15 @@
 
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-__all__ = ["FULL", "MINUTES", "SEED", "again", "rounds", "scenario", "times", "wanted"]
+__all__ = ["FULL", "MINUTES", "SEED", "again", "rounds", "scenario", "times", "unknown", "wanted"]
 
 #: `make chaos SEED=7 MINUTES=10`: another seed makes other workloads and faults, minutes repeat a scenario.
 SEED = int(os.environ.get("CHAOS_SEED", "0"))
@@ -41,6 +43,16 @@ def scenario(
 def wanted(name: str, *, ci: bool) -> bool:
     """Whether this run is to run a scenario: CHAOS_SCENARIO holds names with commas between, or `all`."""
     return bool(_ASKED & {_ALL, name}) if _ASKED else ci
+
+
+def unknown(folder: Path) -> str | None:
+    """Say what is wrong with the names that were asked for: the tests of the folder have the known ones."""
+    known = {"fuzz", _ALL}
+    for path in folder.glob("test_*.py"):
+        known.update(re.findall(r"^@scenario\(\s*\"([^\"]+)\"", path.read_text(), re.MULTILINE))
+    if not (wrong := _ASKED - known):
+        return None
+    return f"no such scenario: {', '.join(sorted(wrong))}; there are {', '.join(sorted(known))}"
 
 
 def times(full: int, *, ci: int) -> int:
