@@ -1,21 +1,16 @@
 """What is told is strange: times of 1970 and 9999, any order, repeats, one student with nearly all."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
-from app.settings import Settings
-from tests.chaos.conftest import MASTERY_RATE
-from tests.chaos.mastery_run import MasteryRun
-from tests.chaos.record import RunRecord
-from tests.chaos.run import FaultRun
-from tests.chaos.runs import FAILURE, Cluster, Runs, worker_settings
 from tests.chaos.scenario import rounds, scenario, times
-from tests.chaos.school import School, SchoolEvent, updated
+from tests.chaos.school import School, SchoolEvent
+from tests.chaos.school_runs import SchoolRun, StartSchool, is_result, school_runs, told_again
 from tests.support.records import CommittedOffsets, end_offsets
 from tests.support.waiting import wait_until
 
@@ -23,57 +18,10 @@ _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
-class SchoolRun(MasteryRun):
-    """A run of mastery with a school of its own kind."""
-
-    def __init__(
-        self,
-        kafka: Cluster,
-        settings: Settings,
-        folder: Path,
-        school: School,
-        *,
-        rate: int,
-        record: RunRecord,
-    ) -> None:
-        FaultRun.__init__(self, kafka, settings, folder, school, rate=rate, record=record)
-        self.school = school
-
-
 @pytest.fixture
-def school_run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., SchoolRun]]:
+def school_run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StartSchool]:
     """Make a started run: `school_run(StrangeTimes, seed=1)`."""
-    kinds: list[type[School]] = []
-
-    def make(
-        kafka: Cluster, settings: Settings, folder: Path, *, seed: int, rate: int | None, record: RunRecord
-    ) -> SchoolRun:
-        school = kinds[-1](seed)
-        return SchoolRun(kafka, settings, folder, school, rate=rate or MASTERY_RATE, record=record)
-
-    def settings(bootstrap: str, **changes: Any) -> Settings:
-        return worker_settings(bootstrap, **({"partitions": 6} | changes))
-
-    runs = Runs(request, tmp_path, settings, make)
-
-    def start(kind: type[School], **options: Any) -> SchoolRun:
-        kinds.append(kind)
-        return runs(**options)
-
-    yield start
-    runs.close(request.node.stash.get(FAILURE, None))
-
-
-def _is_result(event: SchoolEvent) -> bool:
-    """Whether it is a result as the newest Canvas tells it, with an id and a student."""
-    told = event.expected.get("body") or {}
-    return event.outcome.startswith("learning_outcome_result_") and bool(
-        told.get("id") and told.get("user_uuid") and told.get("learning_outcome_id")
-    )
-
-
-def _again(told: SchoolEvent, at: datetime, **changes: Any) -> SchoolEvent:
-    return updated("learning_outcome_result_updated", told.expected, changes, at)
+    yield from school_runs(request, tmp_path)
 
 
 class StrangeTimes(School):
@@ -89,7 +37,7 @@ class StrangeTimes(School):
         if self._strange:
             return self._strange.pop()
         event = super().__next__()
-        if _is_result(event) and self._rng.random() < 0.2:
+        if is_result(event) and self._rng.random() < 0.2:
             at = self._rng.choice(
                 [
                     _FIRST,
@@ -101,7 +49,7 @@ class StrangeTimes(School):
             assessed = self._rng.choice([_FIRST, _LAST, at])
             points = self._rng.choice([0.0, 1.0, 2.5, 4.0])
             self._strange.append(
-                _again(
+                told_again(
                     event,
                     at,
                     assessed_at=assessed.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -147,9 +95,9 @@ class HotKey(School):
             told = self._rng.choice(sorted(self._hot.items()))[1]
             points = float(self._rng.randint(0, 5))
             at = datetime(2027, 1, 1, tzinfo=UTC) + timedelta(milliseconds=self._rng.randint(0, 10**10))
-            return _again(told, at, score=points, possible=5.0, percent=points / 5.0)
+            return told_again(told, at, score=points, possible=5.0, percent=points / 5.0)
         event = super().__next__()
-        if _is_result(event) and len(self._hot) < 20:
+        if is_result(event) and len(self._hot) < 20:
             told = event.expected
             key = f"{told['metadata']['root_account_uuid']}:{told['body']['user_uuid']}"
             self.key = self.key or key
@@ -159,7 +107,7 @@ class HotKey(School):
                 # Another result of the hot student, as one of the same course.
                 number = f"9{len(self._hot):06}"
                 first = next(iter(self._hot.values()), event)
-                self._hot[number] = _again(first, datetime(2026, 12, 31, tzinfo=UTC), id=number)
+                self._hot[number] = told_again(first, datetime(2026, 12, 31, tzinfo=UTC), id=number)
         return event
 
 

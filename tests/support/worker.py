@@ -72,6 +72,11 @@ class WorkerProcess:
         self._child.kill()
 
     @property
+    def pid(self) -> int:
+        """Process id of the worker."""
+        return self._child.pid
+
+    @property
     def running(self) -> bool:
         """True while the process lives (frozen or not)."""
         return self._child.running
