@@ -142,6 +142,7 @@ def _quix(module: str, *packages: str) -> Contender:
         python=QUIX.python,
         packages=("quixstreams", "confluent-kafka", "fastavro", "msgspec", *packages),
         install=QUIX.install,
+        rounds=2,
     )
 
 

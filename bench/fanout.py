@@ -37,7 +37,7 @@ class Sizes:
     peers: str = f"{OURS},streams-1,confluent-loop"
 
 
-FULL = Sizes(events=400_000, rounds=3, broken=100_000, peers=",".join(CONTENDERS))
+FULL = Sizes(events=300_000, rounds=3, broken=100_000, peers=",".join(CONTENDERS))
 
 
 @cache

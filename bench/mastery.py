@@ -37,7 +37,7 @@ class Sizes:
     peers: str = f"{OURS},streams-1,quix"
 
 
-FULL = Sizes(events=150_000, users=2_400, rounds=3, peers=",".join(MASTERY_CONTENDERS))
+FULL = Sizes(events=120_000, users=1_800, rounds=3, peers=",".join(MASTERY_CONTENDERS))
 
 
 @cache

@@ -45,7 +45,7 @@ class Sizes:
     partitions: int = 4
 
 
-FULL = Sizes(events=120_000, rounds=3)
+FULL = Sizes(events=100_000, rounds=2)
 
 
 @cache

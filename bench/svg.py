@@ -74,6 +74,13 @@ def bars(title: str, charts: Sequence[tuple[str, Sequence[Bar]]]) -> str:
     return _page(_WIDTH, y + 12, title, parts)
 
 
+def _step(most: float) -> float:
+    """Between marks of an axis, so that there are three to six."""
+    about = (most or 1.0) / 4
+    size = 10.0 ** floor(log10(about))
+    return next(size * times for times in (1, 2, 2.5, 5, 10) if size * times >= about)
+
+
 def lines(
     title: str, panels: Sequence[tuple[str, str, Sequence[Line]]], *, width: int = 380, log_y: bool = False
 ) -> str:
@@ -87,7 +94,8 @@ def lines(
         low_x, high_x = log10(min(xs)), log10(max(xs)) or 1.0
         span_x = (high_x - low_x) or 1.0
         low_y = floor(log10(min(ys))) if log_y else 0.0
-        high_y = ceil(log10(max(ys))) if log_y else max(ys) * 1.1
+        step = _step(max(ys))
+        high_y = ceil(log10(max(ys))) if log_y else step * ceil(max(ys) * 1.05 / step)
         span_y = (high_y - low_y) or 1.0
 
         def place(
@@ -98,11 +106,10 @@ def lines(
             return at + left + across * (width - left - 24), height - bottom - up * (height - bottom - top)
 
         parts.append(_text(at + 12, 22, heading, more=' font-weight="600"'))
-        marks = (
-            [10.0**n for n in range(int(low_y), int(high_y) + 1)]
-            if log_y
-            else [high_y / 1.1 * n / 4 for n in range(5)]
-        )
+        if log_y:
+            marks = [10.0**n for n in range(int(low_y), int(high_y) + 1)]
+        else:
+            marks = [step * n for n in range(round(high_y / step) + 1)]
         for mark in marks:
             _, y = place(min(xs), mark)
             ends = f'x1="{at + left}" x2="{at + width - 24}" y1="{y:.1f}" y2="{y:.1f}"'

@@ -103,10 +103,12 @@ def _comparison(result: Result, workload: str) -> list[str]:
 
 def _compared(result: Result, workload: str, more: str) -> str:
     sizes = result["sizes"]
-    versions = "; ".join(
-        f"{c['title']}: {', '.join(f'{name} {version}' for name, version in c['versions'].items())}"
-        for c in result["contenders"]
-    )
+    known: dict[str, str] = {}
+    for c in result["contenders"]:
+        known.setdefault(
+            ", ".join(f"{name} {version}" for name, version in c["versions"].items()), c["title"]
+        )
+    versions = "; ".join(f"{title}: {text}" for text, title in known.items())
     shares = [f"{c['title']} {c['share']:.0%}" for c in result["contenders"] if c["share"] != 1]
     what = (
         f"{sizes['events']:,} events in {sizes['partitions']} partitions{more}, {sizes['rounds']} rounds; "

@@ -38,7 +38,7 @@ class Sizes:
     """Of `--processes`, with commas between; 2s: two workers that were each started on their own."""
 
 
-FULL = Sizes(events=120_000, users=2_400, rounds=2, workers="1,2,4,2s")
+FULL = Sizes(events=120_000, users=1_800, rounds=2, workers="1,2,4")
 
 
 def _crew(stage: Stage, workers: str) -> Crew:
