@@ -22,6 +22,12 @@ SECRET = "a-secret-of-some-length"
 DELIVERED = Outcome(delivered=True)
 
 
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - it is no event
+            await asyncio.sleep(0.001)
+
+
 class FakeIntake:
     """Takes events; `outcome` is what becomes of them, None: they wait until `answer` is called."""
 

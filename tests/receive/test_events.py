@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.receive.delivery import Outcome
 from app.receive.door import Door
-from tests.receive.fakes import SECRET, Desk
+from tests.receive.fakes import SECRET, Desk, until
 
 EVENT = b'{"metadata": {"event_name": "x"},\n "body": {"a": 1.50}}'
 
@@ -82,7 +82,7 @@ def test_the_secret_is_looked_at_before_the_body_is_read():
         while True:
             yield b"x" * 1_000
 
-    desk, answer = posted(endless(), path="/events/not-the-secret")
+    _, answer = posted(endless(), path="/events/not-the-secret")
     assert answer.status_code == 401
     assert "WWW-Authenticate" not in answer.headers
 
@@ -189,8 +189,7 @@ def test_more_than_can_be_held_is_sent_away_at_once(limit):
         desk = Desk(**limit)
         desk.intake.outcome = None
         waiting = [asyncio.create_task(desk.post(EVENT)) for _ in range(3)]
-        while len(desk.intake.events) < 3:
-            await asyncio.sleep(0.001)
+        await until(lambda: len(desk.intake.events) == 3)
         refused = await desk.post(EVENT)
         assert refused.status_code == 503
         desk.intake.answer()

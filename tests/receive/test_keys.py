@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from app.receive.keys import KeySet, KeysUnusable, fetch_from, keys_in
-from tests.receive.fakes import KeyServer, Signer
+from tests.receive.fakes import KeyServer, Signer, until
 
 KEY = Signer("one")
 
@@ -57,8 +57,7 @@ def test_they_are_fetched_before_they_are_asked_for():
         server = KeyServer(KEY)
         keys = KeySet(server.fetch, 60)
         keeping = asyncio.create_task(keys.keep())
-        while keys.fetched is None:
-            await asyncio.sleep(0.001)
+        await until(lambda: keys.fetched is not None)
         await keys.key("one")
         assert (server.asked, keys.fetches, keys.failures) == (1, 1, 0)
         keeping.cancel()

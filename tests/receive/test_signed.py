@@ -157,7 +157,7 @@ def test_a_token_within_the_limit_may_hold_an_event_above_it():
 
 def test_the_secret_is_asked_for_as_well_where_there_is_one():
     server = KeyServer(CANVAS)
-    desk, answer = posted(CANVAS.sign(claims()), server, door=Door(path=(SECRET,)))
+    _, answer = posted(CANVAS.sign(claims()), server, door=Door(path=(SECRET,)))
     assert (answer.status_code, server.asked) == (401, 0)
 
 
