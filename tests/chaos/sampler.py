@@ -21,6 +21,8 @@ class Mark:
     committed: Mapping[int, int]
     #: By topic and partition; transactions that are still open count.
     ends: Mapping[tuple[str, int], int]
+    #: The time of day, for whoever compares it with logs.
+    moment: str = ""
 
 
 class OutputEnds:
@@ -111,4 +113,4 @@ class OffsetSampler:
         raw = {partition: offset for (topic, partition), offset in now.items() if topic == self._raw}
         self._on_sample(raw)
         if news and self._ends is not None:
-            self.marks.append(Mark(raw, self._ends.read(timeout=2.0)))
+            self.marks.append(Mark(raw, self._ends.read(timeout=2.0), time.strftime("%H:%M:%S")))

@@ -150,8 +150,10 @@ class Judge:
         if item is None or len(self._by_id.get(item.event.event_id, ())) > 1:
             return
         for record in records:
-            if record.offset >= mark.ends[record.topic, record.partition]:
-                self._note("committed before it was written", place, f"raw {place}: {_where(record)}")
+            end = mark.ends[record.topic, record.partition]
+            if record.offset >= end:
+                where = f"raw {place}: {_where(record)}, of {end} at {mark.moment}"
+                self._note("committed before it was written", place, where)
 
     def _origin(self, record: Record) -> Place | None:
         """Where a dead letter says that it comes from."""
