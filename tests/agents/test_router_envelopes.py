@@ -6,7 +6,6 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from hypothesis import strategies as st
 
 from app.deadletter import parse_headers
 from app.events.envelopes import Envelope
@@ -14,8 +13,6 @@ from app.settings import load_settings
 from app.stream.batch import Output
 from app.worker import build_router
 from tests.agents.test_router import CONTRACT, IDS, SAMPLES, decoded, raw, route
-from tests.chaos.fuzz_inputs import hostile_events, hostile_values
-from tests.chaos.fuzz_rounds import fuzz
 from tests.support.envelopes import PACKED_BY
 
 PLAIN, AUTO, ALL = (
@@ -94,33 +91,6 @@ def test_a_broken_event_alone_in_its_envelope_is_told_as_if_it_were_plain() -> N
     assert message(route(raw(json.dumps(broken.decode()).encode()), router=AUTO)) == (
         "missing-field at metadata.event_time"
     )
-
-
-@st.composite
-def packed(draw: st.DrawFn) -> bytes:
-    """Hostile things in envelopes, whole or cut."""
-    value = draw(hostile_events() | hostile_values.map(lambda value: value or b""))
-    for _ in range(draw(st.integers(1, 4))):
-        _, pack = PACKED_BY[draw(st.sampled_from(sorted(PACKED_BY)))]
-        try:
-            value = pack(value)
-        except UnicodeDecodeError:
-            break
-    if draw(st.integers(0, 4)) == 0:
-        value = value[: draw(st.integers(0, len(value)))]
-    return value
-
-
-@fuzz(packed(), examples=300)
-def test_whatever_is_packed_has_one_fate(value: bytes) -> None:
-    record = raw(value)
-    for router in (PLAIN, AUTO, ALL):
-        output = route(record, router=router)
-        assert bool(output.typed or output.ignored) != bool(output.dead)
-        assert output.events.total() == len(output.typed)
-        assert [dead[1] for dead in output.dead] == ([value] if output.dead else [])
-        for topic, encoded, *_ in output.typed:
-            decoded(topic, encoded)
 
 
 @pytest.mark.parametrize(("_envelopes", "pack"), PACKED)
