@@ -1,6 +1,7 @@
 """The state folder: one worker's alone, writable, on a disk that SQLite's WAL mode works on."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import sqlite3
@@ -18,6 +19,10 @@ _WORKER_ID = "worker-id"
 _PROBE = "wal-probe.db"
 
 _LOCAL_DISK = "set MASTERY_STATE_DIR to a folder on a local disk that this user may write"
+_ROOM = "make room on the disk of MASTERY_STATE_DIR, then start the worker again: it goes on where it was"
+
+#: What a write fails with where there is no room: the disk, the user's share of it, the largest file allowed.
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class StateLock:
@@ -120,6 +125,10 @@ def _probe_wal(folder: Path) -> None:
             with contextlib.closing(sqlite3.connect(probe)) as reader:
                 reader.execute("SELECT value FROM probe").fetchone()
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            raise StateFolderUnusable(
+                f"the state folder {folder} cannot be used: its disk is full", hint=_ROOM
+            ) from None
         raise StateFolderUnusable(
             f"SQLite's WAL mode does not work in the state folder {folder}: {error}", hint=_LOCAL_DISK
         ) from None
@@ -135,5 +144,6 @@ def _remove_probe(probe: Path) -> None:
 
 def _unusable(path: Path, error: OSError) -> StateFolderUnusable:
     return StateFolderUnusable(
-        f"the state folder {path} cannot be used: {error.strerror or error}", hint=_LOCAL_DISK
+        f"the state folder {path} cannot be used: {error.strerror or error}",
+        hint=_ROOM if error.errno in _NO_ROOM else _LOCAL_DISK,
     )

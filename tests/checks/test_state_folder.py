@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import sqlite3
@@ -123,3 +124,26 @@ def test_a_write_that_fails_is_found_out(tmp_path):
         lock_state_dir(tmp_path)
     (tmp_path / "wal-probe.db").rmdir()
     lock_state_dir(tmp_path).release()
+
+
+def test_a_full_disk_is_told_as_such(tmp_path, monkeypatch):
+    connect = sqlite3.connect
+
+    def without_room(path):
+        database = connect(path)
+        # What SQLite says then is what it says when a disk is full.
+        database.execute("PRAGMA max_page_count = 1")
+        return database
+
+    monkeypatch.setattr(state_folder.sqlite3, "connect", without_room)
+    with pytest.raises(StateFolderUnusable, match="its disk is full") as caught:
+        lock_state_dir(tmp_path)
+    assert "make room" in caught.value.hint
+
+    def fails(_path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(state_folder, "_worker_id", fails)
+    with pytest.raises(StateFolderUnusable, match="No space left") as caught:
+        lock_state_dir(tmp_path)
+    assert "make room" in caught.value.hint
