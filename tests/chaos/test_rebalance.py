@@ -2,7 +2,23 @@
 
 import time
 
+from confluent_kafka.admin import AdminClient
+
+from tests.chaos.run import FaultRun
 from tests.chaos.scenario import rounds, scenario, times
+from tests.support.waiting import wait_until
+
+
+def _wait_for_rebalance(run: FaultRun) -> str:
+    """Wait until the broker says that the group rebalances; return its word for it."""
+    admin = AdminClient({"bootstrap.servers": run.kafka.bootstrap, "log_level": 0})
+    group = run.settings.group_id
+
+    def rebalancing() -> str:
+        state = admin.describe_consumer_groups([group])[group].result(10.0).state
+        return state.name if "REBALANCING" in state.name else ""
+
+    return wait_until(rebalancing, timeout=60.0, what="a rebalance", detail=run.logs, interval=0.01)
 
 
 @scenario("rebalance-storm", ci=True)
@@ -59,9 +75,10 @@ def test_sigterm_under_load_ends_with_status_0_in_time(fault_run) -> None:
 
 @scenario("kill-in-rebalance", seconds=300)
 def test_killed_while_the_group_rebalances(fault_run) -> None:
-    """Of two workers one is killed (-9) up to 1.5 s after a third has begun to come or go: 10 times.
+    """A third worker comes or goes; one of the two others is killed (-9) as the group rebalances: 10 times.
 
-    So it dies while partitions are revoked, assigned or taken over. Every event is found exactly once.
+    It dies up to 1 s after the broker told of the rebalance: while partitions are revoked, assigned or taken
+    over. Every event is found exactly once.
     """
     for seed, rng in rounds("kill-in-rebalance"):
         run = fault_run(seed=seed)
@@ -76,9 +93,8 @@ def test_killed_while_the_group_rebalances(fault_run) -> None:
                 guest.terminate()
             else:
                 guest.start()
-                # It joins after a second or so: only then is there a rebalance.
-                time.sleep(0.8)
-            time.sleep(rng.uniform(0.0, 1.5))
+            run.note(f"the group is {_wait_for_rebalance(run)}")
+            time.sleep(rng.uniform(0.0, 1.0))
             with run.fault(f"kill {number} amid a rebalance"):
                 victim.kill()
             victim.start()
