@@ -35,15 +35,15 @@ def message(output: Output) -> str:
 
 
 @pytest.mark.parametrize(("_envelopes", "pack"), PACKED)
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.event_name)
-def test_what_comes_out_is_what_comes_of_the_plain_event(_envelopes: Any, pack: Pack, sample: Any) -> None:
-    value = sample.raw.strip()
-    alone, packed = route(raw(value), router=ALL), route(raw(pack(value)), router=ALL)
-    assert not packed.dead
-    assert [record for record in packed.typed if record not in alone.typed] == []
-    assert (packed.newest, packed.events.keys()) == (alone.newest, alone.events.keys())
-    assert packed.events.total() == len(packed.typed)
-    assert decoded(*packed.typed[0][:2])["event_id"] == sha256(value).hexdigest()[:32]
+def test_what_comes_out_is_what_comes_of_the_plain_event(_envelopes: Any, pack: Pack) -> None:
+    for sample in SAMPLES:
+        value = sample.raw.strip()
+        alone, packed = route(raw(value), router=ALL), route(raw(pack(value)), router=ALL)
+        assert not packed.dead
+        assert [record for record in packed.typed if record not in alone.typed] == []
+        assert (packed.newest, packed.events.keys()) == (alone.newest, alone.events.keys())
+        assert packed.events.total() == len(packed.typed)
+        assert decoded(*packed.typed[0][:2])["event_id"] == sha256(value).hexdigest()[:32]
 
 
 @pytest.mark.parametrize(("envelopes", "pack"), PACKED)
@@ -106,4 +106,4 @@ def test_a_dead_letter_that_is_replayed_with_another_setting_becomes_the_event(
     assert again == record
     output = route(again, router=ALL)
     assert not output.dead
-    assert {typed[:3] for typed in output.typed} == {route(raw(value)).typed[0][:3]}
+    assert {typed[:3] for typed in output.typed} == {route(raw(value), router=PLAIN).typed[0][:3]}

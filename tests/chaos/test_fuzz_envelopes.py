@@ -30,7 +30,7 @@ def packed(draw: st.DrawFn) -> bytes:
     return value
 
 
-@fuzz(packed(), examples=300)
+@fuzz(packed(), examples=150)
 def test_whatever_is_packed_has_one_fate(value: bytes) -> None:
     """A record in an envelope is taken whole or refused whole, with its bytes."""
     record = raw(value)
