@@ -8,7 +8,10 @@ from pathlib import Path
 
 from app.state.errors import file_errors
 
-__all__ = ["ASIDE", "SQLITE_SUFFIXES", "put_aside", "transaction"]
+__all__ = ["ASIDE", "SQLITE_SUFFIXES", "is_young", "put_aside", "transaction"]
+
+#: Seconds by which clocks may differ. What was written later than that from now tells no age.
+_CLOCKS_APART = 3600.0
 
 #: Name of the folder, beside the files, of those that cannot be used.
 ASIDE = "aside"
@@ -29,6 +32,14 @@ def transaction(db: sqlite3.Connection, path: Path) -> Iterator[None]:
             with suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
             raise
+
+
+def is_young(synced_at: float, now: float, delete_retention: float) -> bool:
+    """Whether a copy of a changelog can go on, which held all of it at `synced_at` (seconds since the epoch).
+
+    What was deleted since, the changelog tells for `delete_retention` seconds; half of that is allowed.
+    """
+    return -_CLOCKS_APART < now - synced_at < delete_retention / 2
 
 
 def put_aside(path: Path) -> Path:

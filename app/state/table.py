@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.state.errors import StateFileUnusable, StateUnavailable
+from app.state.files import is_young
 from app.state.folder import StateFiles
 from app.state.overlay import Overlay, StateChange
 from app.state.reader import StoreReader
@@ -231,10 +232,13 @@ class StateTable:
             store = PartitionStore(
                 path, identity, cache_kibibytes=self._cache, trusted=partition in self._trusted
             )
-            if store.position == 0 or time.time() - store.synced_at < changelog.delete_retention / 2:
+            if store.position == 0 or is_young(store.synced_at, time.time(), changelog.delete_retention):
                 return store
             store.close()
-            reason = "it is too old: rows that were deleted meanwhile could be missing from the changelog"
+            reason = (
+                "it is too old, or of a wrong clock: rows that were deleted meanwhile could be missing from"
+                " the changelog"
+            )
         except StateFileUnusable as error:
             reason = str(error)
         self._trusted.discard(partition)

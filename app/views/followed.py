@@ -7,7 +7,7 @@ from typing import Final
 
 from app.mastery import blob
 from app.mastery.snapshot import RowKey
-from app.state.files import SQLITE_SUFFIXES
+from app.state.files import SQLITE_SUFFIXES, is_young
 from app.state.store import StoreIdentity
 from app.views.answers import Change, PartitionView
 from app.views.errors import ChangelogUnreadable, ViewUnfit
@@ -199,7 +199,7 @@ class Followed:
         try:
             store = ViewStore(self._path, self._identity)
             # What was deleted earlier, the changelog may not tell any more.
-            if store.position == 0 or time.time() - store.synced_at < delete_retention / 2:
+            if store.position == 0 or is_young(store.synced_at, time.time(), delete_retention):
                 return store
             store.close()
         except ViewUnfit:
