@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -211,10 +212,15 @@ def _make(
 
 def _senders(stack: ExitStack, rate: float | None, *, aside: bool) -> list[Callable[[bytes | None], object]]:
     """Return what sends a record, no faster than `rate`. Leaving the stack waits until the broker has all."""
+    from app.access import tasks
+    from app.commands.at_broker import with_broker
     from app.commands.sending import pace, raw_topic_sender
     from app.settings import load_settings
 
     settings = load_settings()
+    stack.enter_context(
+        with_broker(settings, lambda *ours: replace(tasks.send(*ours), name="mastery generate --send"))
+    )
 
     def report(accepted: int) -> None:
         click.echo(f"{accepted} records sent to {settings.raw_topic_name}", err=aside)

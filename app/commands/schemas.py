@@ -56,7 +56,7 @@ def list_(as_json: bool) -> None:
 @schemas.command(short_help="Look for incompatible changes.")
 @click.option("--offline", is_flag=True, help="Compare with the released versions only; needs no broker.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array of what does not fit.")
-@at_broker(tasks.read_schemas, unless="offline")
+@at_broker(tasks.read_schemas, when=lambda given: not given["offline"])
 def check(offline: bool, as_json: bool) -> None:
     """Compare this release's schemas with all released versions, and with all that are kept.
 

@@ -51,7 +51,7 @@ def roles(settings: Settings, catalogue: Catalogue) -> list[Role]:
             ),
         ),
         (
-            "What receives the events from Canvas, or `mastery send`",
+            "What brings events into the raw topic: `mastery receive`, `send`, `backfill`",
             "receiver",
             (tasks.send,),
             "",

@@ -126,6 +126,7 @@ WORKS = [
     work(tasks.read_schemas, "schemas", "list"),
     work(tasks.read_schemas, "schemas", "check"),
     work(tasks.send, "send", "-", given=b"{}"),
+    work(tasks.inspect_raw, "raw", "inspect"),
     work(tasks.status, "status", counts_rows=False),
     work(tasks.status, "status", "--rows", counts_rows=True),
     work(tasks.show, "show", "--user", "{user}"),
@@ -166,13 +167,18 @@ def places(school) -> dict[str, str]:
     return {"letter": letter, "user": keys[0].decode().split(":")[1]}
 
 
-def require_each(secured, task: Task, run: Callable[[], str]) -> None:
-    """Run with all but one of the permissions, each in turn, then with all of them."""
+def require_each(secured, task: Task, run: Callable[[], str], changes=lambda: None) -> None:
+    """Run with all but one of the permissions, each in turn, then with all of them.
+
+    What `changes` returns is another only once the command could do its work.
+    """
+    before = changes()
     for grant in task.grants:
         secured.grant_only({*task.all} - {grant})
         with pytest.raises(PermissionMissing) as caught:
             run()
         assert_named(caught.value, grant, task)
+    assert changes() == before
     for grant in task.extra:
         secured.grant_only({*task.all} - {grant})
         assert "for want of DescribeConfigs" in run()
@@ -185,7 +191,15 @@ def test_a_commands_permissions_are_enough_and_each_is_needed(school, secured, p
     settings = school.user
     one.before(school.administrator)
     task = one.task(settings, load_catalogue(settings), **one.options)
-    require_each(secured, task, lambda: done(settings, one, places))
+    written = sorted(
+        grant.name for grant in task.grants if (grant.operation, grant.resource) == ("Write", "topic")
+    )
+    require_each(
+        secured,
+        task,
+        lambda: done(settings, one, places),
+        lambda: [len(read_all(school.administrator.broker, topic)) for topic in written],
+    )
 
 
 def test_setting_up_needs_each_of_its_permissions(secured, authority, topic_prefix, tmp_path):

@@ -16,17 +16,15 @@ def _values(server: KafkaServer, topic: str) -> list[bytes | None]:
     return [record.value for record in read_all(server.bootstrap, topic)]
 
 
-def test_data_and_address_survive_restart_and_kill(kafka: KafkaServer, topic_prefix: str) -> None:
+def test_data_and_address_survive_a_kill(kafka: KafkaServer, topic_prefix: str) -> None:
     topic, address = f"{topic_prefix}things", kafka.bootstrap
     create_topic(address, topic)
     produce(address, topic, [b"1"])
-    kafka.restart()
-    produce(address, topic, [b"2"])
     kafka.kill()
     assert not kafka.running
     kafka.start()
     assert kafka.bootstrap == address
-    assert _values(kafka, topic) == [b"1", b"2"]
+    assert _values(kafka, topic) == [b"1"]
 
 
 def test_a_frozen_broker_answers_nothing_until_it_is_thawed(kafka: KafkaServer, topic_prefix: str) -> None:
