@@ -258,8 +258,8 @@ def _failure(call: str, error: KafkaException) -> CheckpointFailed:
         return CheckpointFailed(
             "the broker did not take all records of a checkpoint",
             # Rows carry this machine's time; brokers refuse what is over an hour ahead of theirs (KIP-937).
-            hint="`mastery topics check` tells which topic is gone or differs. Brokers also refuse records of a"
-            " machine whose clock is ahead: compare it with theirs",
+            hint="`mastery topics check` tells which topic is gone or differs. Brokers also refuse records of"
+            " a machine whose clock is ahead: compare it with theirs",
         )
     return CheckpointFailed(f"{call} failed: {_name(error)}")
 
