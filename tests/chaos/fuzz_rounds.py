@@ -36,7 +36,7 @@ def fuzz(*inputs: st.SearchStrategy[Any], examples: int) -> Callable[[Callable[.
                 _round(function, inputs, profile, seed if FULL else secrets.randbelow(1 << 32))
 
         run.__name__ = run.__qualname__ = function.__name__
-        run.__doc__ = function.__doc__
+        run.__doc__, run.__module__ = function.__doc__, function.__module__
         return scenario(_NAME, ci=True, seconds=180, kafka=False)(run)
 
     return decorate

@@ -13,6 +13,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -39,23 +40,26 @@ _SHOWN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A named scenario, whether CI runs it, and what its test says about itself."""
+    """A named scenario, whether CI runs it, and what its test says about itself and its module about all."""
 
     name: str
     ci: bool
     text: str
+    about: str
 
 
 def scenarios() -> list[Scenario]:
-    """Return the scenarios of this folder's tests, by name. ValueError where `merged` refuses one."""
+    """Return the scenarios of this folder's tests, as they stand there. ValueError where `merged` refuses."""
     found: dict[str, list[Any]] = defaultdict(list)
     for path in sorted(Path(__file__).parent.glob("test_*.py")):
         module = importlib.import_module(f"tests.chaos.{path.stem}")
-        for _, test in inspect.getmembers(module, inspect.isfunction):
+        functions = [function for _, function in inspect.getmembers(module, inspect.isfunction)]
+        # A module may be marked as a whole.
+        for test in (module, *sorted(functions, key=lambda one: one.__code__.co_firstlineno)):
             for mark in getattr(test, "pytestmark", ()):
                 if mark.name == "scenario":
                     found[mark.kwargs["name"]].append(test)
-    return [merged(name, tests) for name, tests in sorted(found.items())]
+    return [merged(name, tests) for name, tests in found.items()]
 
 
 def merged(name: str, tests: Sequence[Any]) -> Scenario:
@@ -66,20 +70,25 @@ def merged(name: str, tests: Sequence[Any]) -> Scenario:
     marks = [mark for test in tests for mark in test.pytestmark]
     if len(tests) > 1 and any(mark.name == "kafka" for mark in marks):
         raise ValueError(f"two tests are the scenario {name}: {tests[0].__name__}, {tests[1].__name__}")
-    texts = [inspect.getdoc(one if len(tests) == 1 else inspect.getmodule(one)) for one in tests]
+    abouts = [inspect.getdoc(inspect.getmodule(test)) or "" for test in tests]
+    texts = [inspect.getdoc(tests[0])] if len(tests) == 1 else abouts
     if not all(texts):
         raise ValueError(f"the scenario {name} has no docstring")
     ci = any(mark.kwargs["ci"] for mark in marks if mark.name == "scenario")
-    return Scenario(name, ci, " ".join(dict.fromkeys(text for text in texts if text)))
+    told = " ".join(dict.fromkeys(text for text in texts if text))
+    about = abouts[0].partition("\n\n")[0] if len(tests) == 1 else "Several tests under one name."
+    return Scenario(name, ci, told, about)
 
 
 def scenario_text(found: Iterable[Scenario]) -> str:
-    """Return a list of scenarios in Markdown."""
+    """Return a list of scenarios in Markdown, with what each module is about above its own."""
     lines = []
-    for one in found:
-        text = " ".join(one.text.split())
-        lines.append(f"* **{one.name}**{' (CI)' if one.ci else ''}: {text}")
-    return "\n".join(lines)
+    for about, group in groupby(found, key=lambda one: one.about):
+        lines += ["", " ".join(about.split()), ""]
+        for one in group:
+            text = " ".join(one.text.split())
+            lines.append(f"* **{one.name}**{' (CI)' if one.ci else ''}: {text}")
+    return "\n".join(lines[1:])
 
 
 def figures(folder: Path = FOLDER) -> dict[str, list[Mapping[str, Any]]]:

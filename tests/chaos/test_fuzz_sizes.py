@@ -12,7 +12,7 @@ from tests.chaos.fuzz_inputs import IGNORED, SAMPLES
 from tests.chaos.test_fuzz_router import route
 from tests.stream.fakes import FakeRecord
 
-pytestmark = pytest.mark.scenario(name="fuzz", ci=True)
+pytestmark = [pytest.mark.scenario(name="fuzz", ci=True)]
 
 KIB = 1024
 

@@ -28,7 +28,9 @@ def test_two_tests_under_one_name_and_one_without_words_are_refused() -> None:
     def silent() -> None:
         pass
 
-    assert merged("twice", [first]) == Scenario("twice", ci=False, text="What is done.")
+    assert merged("twice", [first]) == Scenario(
+        "twice", ci=False, text="What is done.", about=(__doc__ or "").strip()
+    )
     with pytest.raises(ValueError, match="two tests are the scenario twice"):
         merged("twice", [first, first])
     with pytest.raises(ValueError, match="silent has no docstring"):
@@ -68,4 +70,21 @@ def test_a_scenario_without_a_run_keeps_its_row() -> None:
 def test_a_document_without_its_marks_is_refused() -> None:
     with pytest.raises(ValueError, match="marks of scenarios"):
         rewritten("no marks", {})
-    assert scenario_text([]) == ""
+
+
+def test_scenarios_stand_below_what_their_module_is_about() -> None:
+    found = [
+        Scenario("hang", ci=False, text="It hangs.\n\n    All  is well.", about="Workers that hang."),
+        Scenario("zombie", ci=True, text="It wakes up.", about="Workers that hang."),
+        Scenario("broker-kill", ci=False, text="It dies.", about="The broker dies."),
+    ]
+    assert scenario_text(found).splitlines() == [
+        "Workers that hang.",
+        "",
+        "* **hang**: It hangs. All is well.",
+        "* **zombie** (CI): It wakes up.",
+        "",
+        "The broker dies.",
+        "",
+        "* **broker-kill**: It dies.",
+    ]

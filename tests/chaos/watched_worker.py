@@ -1,5 +1,6 @@
 """A worker whose life is noted: starts, signals, and how long it took to be ready."""
 
+import signal
 import time
 from typing import Any
 
@@ -36,6 +37,9 @@ class WatchedWorker(WorkerProcess):
         """Wait for the end."""
         status = super().wait(timeout)
         self._record.note(f"{self.name} ended with {status}")
+        if status == -signal.SIGKILL:
+            # By its own hand: `kill` waits in another way.
+            self._record.count(kills=1)
         return status
 
     def terminate(self) -> None:
