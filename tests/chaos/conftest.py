@@ -15,10 +15,10 @@ from tests.chaos.scenario import unknown, wanted
 from tests.chaos.workload import workload
 
 #: Events a second. Enough that a worker always has some on the way, few enough for two busy cores.
-RATE = 1_500
+RATE = 1_000
 
 #: The same for mastery, where a record of the raw topic is read again as a typed one.
-MASTERY_RATE = 600
+MASTERY_RATE = 300
 
 
 def pytest_configure() -> None:

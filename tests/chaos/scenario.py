@@ -20,12 +20,13 @@ MINUTES = float(os.environ.get("CHAOS_MINUTES", "0"))
 _ASKED = frozenset(filter(None, os.environ.get("CHAOS_SCENARIO", "").split(",")))
 FULL = bool(_ASKED) and not os.environ.get("CHAOS_SHORT")
 _ALL = "all"
+_BUSY = 2
 
 
 def scenario(
     name: str, *, ci: bool = False, seconds: float = 240, kafka: bool = True
 ) -> Callable[[Any], Any]:
-    """Mark a test as the scenario of that name, which takes at most so many seconds a round.
+    """Mark a test as the scenario of that name, which may take so many seconds a round, when busy twice that.
 
     Without `make chaos` those with `ci` run alone. The docstring of the test says what is done and what must
     hold: docs/reliability.md shows it. Without `kafka` it needs no broker, or marks itself.
@@ -35,7 +36,7 @@ def scenario(
         marked = pytest.mark.scenario(name=name, ci=ci)(test)
         if kafka:
             marked = pytest.mark.kafka(marked)
-        return pytest.mark.timeout(seconds + 60 * MINUTES)(marked)
+        return pytest.mark.timeout(_BUSY * seconds + 60 * MINUTES)(marked)
 
     return mark
 
