@@ -21,6 +21,9 @@ NONE: Final = "none"
 #: An SQS message with a notification of SNS with a JSON string has three.
 _MOST_LAYERS: Final = 6
 
+#: A second's work for a worker, which does nothing else meanwhile; a megabyte of results holds some 1,500.
+_MOST_EVENTS: Final = 100_000
+
 #: A token says who wrote it, and nothing here checks that: whoever wants it must say so.
 _IN_AUTO: Final = frozenset(Envelope) - {Envelope.JWT}
 
@@ -85,11 +88,14 @@ class Unwrapper:
         """Return what a value holds that the decoder refused: the place and the bytes of each part.
 
         Parts need not be events; whoever decodes them finds out. Raises EventRefused: the refusal itself
-        where there is no envelope, `in-envelope` where there is one that is not to be opened.
+        where there is no envelope, `in-envelope` where there is one that is not to be opened, `too-large` for
+        more events in one record than a worker takes at once.
         """
         if raw is None or refusal.kind not in _LIKELY or (contents := look_into(raw)) is None:
             raise refusal
         if self._allowed.issuperset(contents.envelopes):
+            if len(contents.parts) > _MOST_EVENTS:
+                raise EventRefused(ErrorKind.TOO_LARGE)
             return contents.parts
         raise _in_envelope(contents.envelopes)
 

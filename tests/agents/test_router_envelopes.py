@@ -86,6 +86,12 @@ def test_where_one_is_broken_none_is_written(broken: bytes, kind: str) -> None:
     assert output.ignored == {}
 
 
+def test_a_record_of_too_many_events_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.events.envelopes._MOST_EVENTS", 10)
+    assert message(route(raw(b"[" + b",".join([IGNORED] * 11) + b"]"), router=AUTO)) == "too-large"
+    assert route(raw(b"[" + b",".join([IGNORED] * 10) + b"]"), router=AUTO).ignored == {"logged_in": 10}
+
+
 def test_a_broken_event_alone_in_its_envelope_is_told_as_if_it_were_plain() -> None:
     broken = SAMPLES[0].raw.replace(b'"event_time"', b'"time"')
     assert message(route(raw(json.dumps(broken.decode()).encode()), router=AUTO)) == (
