@@ -59,6 +59,16 @@ class Lookups:
         path = f"/api/users/{quote(user)}?account={quote(account)}"
         return all(_get(url, path)[0] == http.client.OK for url in self._urls())
 
+    def figures(self) -> dict[str, float]:
+        """What came of it, for the record of a run."""
+        return {
+            "lookups": self.statuses.total(),
+            **{f"status_{status}": count for status, count in sorted(self.statuses.items())},
+            "lookups_partial": self.partial,
+            "lookups_wrong": len(self.wrong),
+            "slowest_seconds": round(self.slowest, 2),
+        }
+
     def start(self) -> None:
         """Begin to ask."""
         for thread in self._threads:

@@ -40,7 +40,7 @@ def test_wrong_clocks(mastery_run, faketime: Path) -> None:
     oracle's, every event is typed once, with the time of its raw record.
     """
     for seed, _ in rounds("clock-skew"):
-        run = mastery_run(seed=seed)
+        run = mastery_run(seed=seed, rate=300)
         ahead = _at(run, faketime, "first", "+20m")
         behind = _at(run, faketime, "second", "-3d")
         for worker in (ahead, behind):
@@ -71,7 +71,7 @@ def test_a_clock_a_year_ahead(mastery_run, faketime: Path) -> None:
     its files over: every row is the oracle's, every event typed once.
     """
     for seed, _ in rounds("clock-years-ahead"):
-        run = mastery_run(seed=seed)
+        run = mastery_run(seed=seed, rate=300)
         wrong = _at(run, faketime, "worker", "+400d")
         wrong.start()
         wait_until(

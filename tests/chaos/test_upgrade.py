@@ -71,7 +71,7 @@ def test_an_upgrade_from_another_format_of_state(mastery_run, tmp_path) -> None:
     """
     for seed, _ in rounds("upgrade-state"):
         commit = _before_formats_changed()
-        run = mastery_run(seed=seed)
+        run = mastery_run(seed=seed, rate=300)
         run.note(f"from {commit}")
         _roll(run, _former(commit, tmp_path / f"code-{seed}"))
         told = (run.folder / "first.log").read_text()
@@ -86,6 +86,6 @@ def test_a_rolling_restart_from_the_previous_commit(mastery_run, tmp_path) -> No
     """
     for seed, _ in rounds("upgrade-rolling"):
         commit = _previous()
-        run = mastery_run(seed=seed)
+        run = mastery_run(seed=seed, rate=300)
         run.note(f"from {commit}")
         _roll(run, _former(commit, tmp_path / f"code-{seed}"))

@@ -33,7 +33,9 @@ def test_lookups_during_rebalances(mastery_run) -> None:
     """
     for seed, rng in rounds("web-during-rebalance"):
         run = mastery_run(seed=seed, rate=200, web_view=True, web_rate_limit=0)
-        workers = [run.worker(f"worker-{number}") for number in range(3)]
+        audit = str(run.folder / "audit.log")
+        workers = [run.worker(f"worker-{number}", MASTERY_WEB_AUDIT_FILE=audit) for number in range(3)]
+        run.manage(workers[0])
         workers[0].start()
         workers[0].wait_ready(90.0)
         run.wait_for_rows(600, timeout=120.0)
@@ -58,13 +60,7 @@ def test_lookups_during_rebalances(mastery_run) -> None:
                 run.wait_for_rows(20, timeout=60.0)
         finally:
             lookups.stop()
-        run.measure(
-            lookups=lookups.statuses.total(),
-            **{f"status_{status}": count for status, count in sorted(lookups.statuses.items())},
-            lookups_partial=lookups.partial,
-            lookups_wrong=len(lookups.wrong),
-            slowest_seconds=round(lookups.slowest, 2),
-        )
+            run.measure(**lookups.figures())
         wrong = "\n".join(lookups.wrong[:20])
         assert not lookups.wrong, f"{len(lookups.wrong)} of {lookups.statuses}:\n{wrong}\n{run.logs()}"
         assert lookups.statuses[200] > 200, f"hardly anything was answered: {lookups.statuses}"
