@@ -137,6 +137,7 @@ def measure_restore(cluster: Cluster, rows: int, partitions: int) -> dict[str, A
         "index_cpu_us_per_row": round(took["indexing_cpu"] / rows * 1e6, 2),
         "peak_rss_mb": round(took["rss"]),
         "rss_before_mb": round(took["rss_before"]),
+        "rss_after_mb": round(took["rss_after"]),
         "void": None,
     }
 
@@ -185,6 +186,7 @@ def _child(task: dict[str, Any]) -> dict[str, float]:
         "indexing_cpu": indexing_cpu,
         "rss": process.peak_rss_mb(),
         "rss_before": before,
+        "rss_after": process.memory_mb("VmRSS"),
     }
     table.close()
     # After the close, which empties SQLite's logs.

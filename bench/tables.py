@@ -183,7 +183,7 @@ def _restore(result: Result) -> str:
             f"{run['seconds']:.1f}",
             f"{run['cpu_us_per_row']:.1f}",
             f"{run['bytes_per_row']:,}",
-            f"{run['peak_rss_mb']} ({run['rss_before_mb']} before)",
+            f"{run['peak_rss_mb']} ({run['rss_before_mb']} before, {run['rss_after_mb']} after)",
         ]
         for run in result["runs"]
         if not run["void"]

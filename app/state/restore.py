@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined] # not in its stubs
 
 from app.held_offsets import held_offsets
+from app.memory import give_back
 from app.state.errors import ChangelogUnusable, StateFileUnusable
 from app.state.store import PartitionStore
 
@@ -226,6 +227,8 @@ class _Reader:
                 self._take(messages)
         finally:
             self._consumer.close()
+        # What was on its way took several times what stays.
+        give_back()
         return True
 
     def _take(self, messages: list[Message]) -> None:
