@@ -183,6 +183,25 @@ def test_another_layout_is_refused(path: Path) -> None:
         PartitionStore(path, IDENTITY)
 
 
+def test_a_file_of_the_first_format_is_refused_as_such(path: Path) -> None:
+    """As versions before seals made it, statement by statement: it is restored, not taken for damaged."""
+    db = sqlite3.connect(path, isolation_level=None)
+    for statement in (
+        "PRAGMA page_size = 8192",
+        "PRAGMA journal_mode = WAL",
+        "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE rows (id INTEGER PRIMARY KEY, key BLOB NOT NULL, outcome BLOB NOT NULL, value BLOB)",
+        "CREATE UNIQUE INDEX rows_by_key ON rows (key)",
+        "CREATE INDEX rows_by_outcome ON rows (outcome, key)",
+        "INSERT INTO meta VALUES ('format', '1'), ('position', '1'), ('restored', '1')",
+        "INSERT INTO rows (key, outcome, value) VALUES (x'613a623a31', x'31', x'0193909000')",
+    ):
+        db.execute(statement)
+    db.close()
+    with pytest.raises(StateFileUnusable, match="is of another format than 2"):
+        PartitionStore(path, IDENTITY)
+
+
 @pytest.mark.parametrize("damage", ["foreign", "cut", "overwritten", "other-tables"])
 def test_damage_is_found(path: Path, damage: str) -> None:
     with restored(path, [(b"a:b:%d" % number, bytes(500)) for number in range(200)]):
