@@ -95,7 +95,7 @@ class LogContent(NamedTuple):
 def require_whole_log(db: sqlite3.Connection, path: Path, log: LogContent) -> None:
     """Raise StateFileUnusable where SQLite, which has opened the file, reads not all of its log."""
     _, frames, _ = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    if log.damaged or frames < log.last_commit:
+    if log.damaged or max(frames, 0) < log.last_commit:
         raise StateFileUnusable(path, f"{_DAMAGED}its log is readable up to frame {frames} alone")
 
 
