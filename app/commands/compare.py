@@ -168,8 +168,8 @@ def _say_what_lacks(canvas: CanvasRollups, made: Comparison, left: int) -> None:
         )
     if not canvas.complete:
         click.echo(
-            f"warning: the files have {len(canvas.users)} of {canvas.students} students"
-            "\n  -> fetch all pages: the Link header names the next one",
+            f"warning: the files have {len(canvas.pages)} of {canvas.page_count} pages; students who are not"
+            " in them are not compared\n  -> fetch all pages: the Link header names the next one",
             err=True,
         )
     if not made.pairs and not made.unknown_users:

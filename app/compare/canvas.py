@@ -50,13 +50,14 @@ class CanvasRollups:
     titles: set[str] = field(default_factory=set)
     repeated: set[str] = field(default_factory=set)
     """Titles that several columns of a CSV have: their scores are left out."""
-    students: int | None = None
-    """How many students Canvas has in all pages, if it says so."""
+    pages: set[int] = field(default_factory=set)
+    page_count: int | None = None
+    """How many pages Canvas has, if it says so."""
 
     @property
     def complete(self) -> bool:
-        """Whether all students of the course are there, as far as anybody can tell."""
-        return self.students is None or len(self.users) >= self.students
+        """Whether all pages are there, as far as anybody can tell."""
+        return self.page_count is None or len(self.pages) >= self.page_count
 
 
 def read_rollups(paths: Iterable[Path]) -> CanvasRollups:
@@ -166,11 +167,14 @@ def _take(page: _Page, where: str, found: CanvasRollups) -> None:
             outcome.points_possible,
         )
     with suppress(msgspec.ValidationError):
-        found.students = max(found.students or 0, msgspec.convert(page.meta, _Meta).pagination.count)
+        told = msgspec.convert(page.meta, _Meta).pagination
+        found.pages.add(told.page)
+        found.page_count = max(found.page_count or 0, told.page_count)
 
 
 class _Pagination(msgspec.Struct):
-    count: int
+    page: int
+    page_count: int
 
 
 class _Meta(msgspec.Struct):

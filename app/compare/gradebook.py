@@ -1,8 +1,8 @@
 """The CSV that the Learning Mastery Gradebook exports: a line for each student, two columns for each outcome.
 
 It begins with the student's name and Canvas id (newer ones: and SIS id). Each outcome has `<path> result`
-and `<path> mastery points`, in the language of whoever exported it; the path ends with the outcome's title.
-Ids of outcomes and counts of results are not in it.
+and `<path> mastery points`; the path ends with the outcome's title. Language, separator and decimal point are
+those of whoever exported it. Ids of outcomes and counts of results are not in it.
 """
 
 import csv
@@ -32,7 +32,9 @@ def read_gradebook(paths: Iterable[Path]) -> CanvasRollups:
     for path in paths:
         try:
             with path.open(encoding="utf-8-sig", newline="") as file:
-                _read(csv.reader(file, strict=True), str(path), found)
+                separator = _separator(file.readline())
+                file.seek(0)
+                _read(csv.reader(file, delimiter=separator, strict=True), str(path), found)
         except OSError as error:
             raise CompareTrouble(f"{path} cannot be read: {error.strerror or error}") from None
         except UnicodeDecodeError:
@@ -40,6 +42,11 @@ def read_gradebook(paths: Iterable[Path]) -> CanvasRollups:
         except csv.Error as error:
             raise CompareTrouble(f"{path}: {error}") from None
     return found
+
+
+def _separator(head: str) -> str:
+    """The separator, which is the exporting person's choice: the one that the first line has most of."""
+    return max(",;\t", key=head.count)
 
 
 def _read(lines: Iterable[Sequence[str]], name: str, found: CanvasRollups) -> None:

@@ -80,10 +80,10 @@ def test_scores_are_compared(mastery, canvas, users, tmp_path, monkeypatch):
     monkeypatch.setenv("MASTERY_WEB_ROSTER", str(roster))
     assert mastery("compare", same).status == 0
 
-    lacking = write_json(tmp_path / "lacking.json", page(rollup("10", {"7": (2.5, 2)}), count=2))
+    lacking = write_json(tmp_path / "lacking.json", page(rollup("10", {"7": (2.5, 2)}), pages=2))
     done = mastery("compare", lacking, "--users", users)
     assert done.status == 1
-    assert "the files have 1 of 2 students" in done.err
+    assert "the files have 1 of 2 pages" in done.err
     assert "not in these files: 1" in done.out
 
 

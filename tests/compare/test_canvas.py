@@ -8,8 +8,8 @@ from app.compare.canvas import CanvasScore, read_rollups
 from app.compare.errors import CompareTrouble
 from tests.compare.world import page, rollup, write_json
 
-FIRST = page(rollup("10", {"7": (3.5, 2)}), count=2)
-SECOND = page(rollup("11", {"7": (None, 0), "8": (2, 1)}))
+FIRST = page(rollup("10", {"7": (3.5, 2)}), pages=2)
+SECOND = page(rollup("11", {"7": (None, 0), "8": (2, 1)}), pages=2, number=2)
 
 
 @pytest.mark.parametrize(
@@ -29,12 +29,12 @@ def test_pages_in_any_layout(text, tmp_path):
         ("11", "7"): CanvasScore(None, 0),
         ("11", "8"): CanvasScore(2.0, 1),
     }
-    assert (found.users, found.courses, found.students, found.complete) == ({"10", "11"}, {"565"}, 2, True)
+    assert (found.users, found.courses, found.page_count, found.complete) == ({"10", "11"}, {"565"}, 2, True)
 
 
 def test_a_student_of_several_sections_is_one_and_a_lacking_page_is_noticed(tmp_path):
     one = rollup("10", {"7": (3.5, 2)})
-    found = read_rollups([write_json(tmp_path / "page", page(one, one, count=2))])
+    found = read_rollups([write_json(tmp_path / "page", page(one, one, pages=2))])
     assert (len(found.scores), found.complete) == (1, False)
 
 
@@ -42,7 +42,7 @@ def test_ids_may_be_numbers_and_much_may_be_missing(tmp_path):
     made = {"rollups": [{"scores": [{"score": 3, "links": {"outcome": 7}}], "links": {"user": 10}}]}
     found = read_rollups([write_json(tmp_path / "page", made)])
     assert found.scores == {("10", "7"): CanvasScore(3.0, None)}
-    assert (found.courses, found.students, found.complete) == (set(), None, True)
+    assert (found.courses, found.page_count, found.complete) == (set(), None, True)
 
 
 def test_what_is_linked_is_taken(tmp_path):

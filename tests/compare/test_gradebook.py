@@ -16,6 +16,8 @@ ENGLISH = "Student name,Student ID,Cells > Names parts result,Cells > Names part
         (f"\ufeff{ENGLISH}\r\nAnn,10,3.5,3\r\n", 3.5),
         (ENGLISH.replace("Student ID", "Student ID,Student SIS ID") + "\nAnn,10,a1,3.5,3\n", 3.5),
         ("Name,ID,Zellen > Names parts Ergebnis,Zellen > Names parts Erfolgspunkte\nAnn,10,3.5,3\n", 3.5),
+        (f"{ENGLISH}\nAnn,10,3.5,3\n".replace(",", ";").replace("3.5", "3,5"), 3.5),
+        (f"{ENGLISH}\nAnn,10,3.5,3\n".replace(",", "\t"), 3.5),
         ('Name,ID,Names parts result,Names parts mastery points\nAnn,10,"3,5",3\n', 3.5),
     ],
 )

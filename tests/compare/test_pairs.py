@@ -66,7 +66,7 @@ def test_students_whose_uuid_is_not_known_are_told(run):
 
 
 def test_students_of_pages_that_lack_are_left_out(run):
-    made = run(page(rollup("10", {"7": (4, 1), "8": (2.5, 1)}), count=2))
+    made = run(page(rollup("10", {"7": (4, 1), "8": (2.5, 1)}), pages=2))
     assert (made.left_out, made.counts, made.same) == ({"other"}, {State.EQUAL: 2}, False)
 
 

@@ -36,15 +36,17 @@ def rollup(user: str, scores: Mapping[str, tuple[float | None, int]]) -> dict[st
     }
 
 
-def page(*rollups: dict[str, Any], course: str = "565", count: int | None = None, **linked: Any) -> Any:
+def page(
+    *rollups: dict[str, Any], course: str = "565", pages: int | None = None, number: int = 1, **linked: Any
+) -> Any:
     """Return one answer of Canvas."""
     made: dict[str, Any] = {
         "rollups": list(rollups),
         "linked": {"courses": [{"id": course, "name": "Biology"}]} | linked,
-        "meta": {"pagination": {"per_page": 100, "page": 1}},
+        "meta": {"pagination": {"per_page": 100}},
     }
-    if count is not None:
-        made["meta"]["pagination"]["count"] = count
+    if pages is not None:
+        made["meta"]["pagination"] |= {"page": number, "page_count": pages, "count": 100}
     return made
 
 
