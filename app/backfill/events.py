@@ -205,6 +205,8 @@ class EventMaker:
         if number is None:
             raise RowRefused(Problem.NO_PROFICIENCY_ID)
         told = row.get("ratings")
+        if told is not None and not (isinstance(told, list) and all(isinstance(one, dict) for one in told)):
+            raise RowRefused(Problem.WRONG_TYPE, "ratings")
         ratings = []
         for rating in self._known.ratings(number) if told is None else told:
             level = Fields(rating)

@@ -82,7 +82,10 @@ class Fields:
             return None
         if isinstance(value, bool) or not hasattr(value, "__float__"):
             raise RowRefused(Problem.WRONG_TYPE, name)
-        number = float(value)
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
         if math.isinf(number):
             raise RowRefused(Problem.WRONG_TYPE, name)
         return None if math.isnan(number) else number

@@ -28,7 +28,14 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
         with pq.ParquetFile(path) as file:
             total = file.metadata.num_rows
             for batch in file.iter_batches(batch_size=_ROWS):
-                for values in batch.to_pylist():
+                # Python's times have no nanoseconds; what is less than a millisecond is not needed.
+                fields = [
+                    pa.field(one.name, pa.timestamp("us", one.type.tz))
+                    if pa.types.is_timestamp(one.type)
+                    else one
+                    for one in batch.schema
+                ]
+                for values in batch.cast(pa.schema(fields), safe=False).to_pylist():
                     number += 1
                     yield number, total, values
     except pa.ArrowException as error:

@@ -57,7 +57,9 @@ def steps(files: Sequence[ExportFile]) -> list[Step]:
 
 def _files(paths: Sequence[Path], seen: set[Path]) -> Iterator[Path]:
     for path in paths:
-        inside = sorted(one for one in path.rglob("*") if one.is_file() and not one.name.startswith("."))
+        inside = sorted(one for one in path.rglob("[!.]*") if one.is_file()) if path.is_dir() else []
+        if not (inside or path.is_dir() or path.is_file()):
+            raise BackfillError(f"{path} is no file", hint="it is read several times, so it cannot be a pipe")
         for one in inside if path.is_dir() else [path]:
             if one.resolve() not in seen:
                 seen.add(one.resolve())

@@ -48,7 +48,7 @@ def parts(kind: Kind, values: Mapping[str, Any]) -> Iterator[Part]:
 
 def _outcome(values: Mapping[str, Any]) -> Part:
     if "title" not in values:
-        raise RowRefused(Problem.OTHER_ROW)
+        raise RowRefused(Problem.OTHER_ROW, "title")
     row = dict(values)
     row["short_description"] = values["title"]
     row["workflow_state"] = "active"
@@ -63,7 +63,7 @@ def _outcome(values: Mapping[str, Any]) -> Part:
 
 def _group(values: Mapping[str, Any]) -> Part:
     if "title" not in values:
-        raise RowRefused(Problem.OTHER_ROW)
+        raise RowRefused(Problem.OTHER_ROW, "title")
     parent = values.get("parent_outcome_group")
     row = {**values, "workflow_state": "active"}
     if isinstance(parent, dict):
@@ -89,7 +89,8 @@ def _proficiencies(values: Mapping[str, Any]) -> Iterator[Part]:
     if not found:
         raise RowRefused(Problem.OTHER_ROW)
     for one in found:
-        nodes = (one.get("proficiencyRatingsConnection") or {}).get("nodes")
+        ratings = one.get("proficiencyRatingsConnection")
+        nodes = ratings.get("nodes") if isinstance(ratings, dict) else None
         if not isinstance(nodes, list):
             raise RowRefused(Problem.MISSING_FIELD, "proficiencyRatingsConnection.nodes")
         row = {
@@ -140,12 +141,13 @@ def _results(page: Mapping[str, Any]) -> Iterator[Part]:
     for user in _objects(linked.get("users")):
         if user.get("uuid"):
             yield Part(Kind.USERS, user)
-    for outcome in _objects(linked.get("outcomes")):
-        yield _outcome(outcome)
-    for group in _objects(linked.get("outcome_groups")):
-        yield _group(group)
-    for link in _objects(linked.get("outcome_links")):
-        yield from _link(link)
+    # One that is not as it should be must not take the results of its page with it.
+    for name, table, make in (
+        ("outcomes", Kind.OUTCOMES, _outcome),
+        ("outcome_groups", Kind.GROUPS, _group),
+    ):
+        for one in _objects(linked.get(name)):
+            yield make(one) if "title" in one else Part(table, one, abbreviated=True)
     courses = _courses(linked.get("alignments"))
     for result in results:
         yield Part(Kind.RESULTS, _result(result, page.get("course_id"), courses))

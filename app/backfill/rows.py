@@ -203,10 +203,9 @@ def _plain_name(name: str) -> str:
 
 def _flat(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """Fields beside each other that Canvas Data 2 puts into `key`, `value` and `meta`."""
-    key = values.get("key")
-    if isinstance(key, dict):
-        meta = values.get("meta") or {}
-        return {**key, **(values.get("value") or {}), **{f"meta.{name}": one for name, one in meta.items()}}
+    key, value, meta = (values.get(name) for name in ("key", "value", "meta"))
+    if isinstance(key, dict) and isinstance(value, dict | None) and isinstance(meta, dict | None):
+        return {**key, **(value or {}), **{f"meta.{name}": one for name, one in (meta or {}).items()}}
     if any(name.startswith(("key.", "value.")) for name in values):
         return {_plain_name(name): value for name, value in values.items()}
     return values

@@ -36,6 +36,8 @@ _TAUGHT: Final = frozenset(
         Kind.GROUPS,
     }
 )
+#: Of these, answers hold the same again and again. There are few enough to remember.
+_OFTEN: Final = frozenset({Kind.OUTCOMES, Kind.GROUPS})
 _PASS_OF: Final = {
     table: (
         Pass.RESULTS if table is Kind.RESULTS else Pass.DEFINITIONS if table in EVENT_TABLES else Pass.LOOKUPS
@@ -165,7 +167,7 @@ class Backfill:
 
     def _event(self, step: Step, table: Kind, part: Part) -> None:
         made = self._maker.make(part)
-        if isinstance(made, Made) and step.kind in LINKING:
+        if isinstance(made, Made) and step.kind in LINKING and table in _OFTEN:
             digest = blake2b(made.raw, digest_size=16).digest()
             if digest in self._seen:
                 made = Skipped.REPEATED

@@ -196,6 +196,10 @@ def _go(settings: "Settings", call: _Call) -> bool:
                 watcher.before = pace(call.rate)
             run = _backfill(settings, plan, call, sink, problems, watcher)
             run.run(state, progress)
+    except BaseException:
+        if state is not None and state.path.exists():
+            click.echo(f"cut off; the same call goes on from what stands in {state.path}", err=True)
+        raise
     finally:
         problems.close()
     if state is not None:

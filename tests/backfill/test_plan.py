@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -93,3 +94,9 @@ def test_roll_ups_are_for_another_command(tmp_path):
     with pytest.raises(BackfillError) as caught:
         export_files([tmp_path])
     assert caught.value.hint == "see `mastery compare`"
+
+
+def test_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BackfillError, match="is no file"):
+        export_files([tmp_path / "pipe"])

@@ -8,6 +8,7 @@ import pytest
 
 from app.backfill import rows as rows_module
 from app.backfill.errors import BackfillError, Problem
+from app.backfill.fields import Fields
 from app.backfill.rows import BadLine, Row, RowFile
 
 
@@ -118,3 +119,11 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
 def test_a_file_that_cannot_be_opened(tmp_path):
     with pytest.raises(BackfillError, match="cannot be read"):
         list(RowFile(tmp_path).rows())
+
+
+def test_nanoseconds_of_parquet(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    times = pa.array([1_768_219_200_500_000_001, None], pa.timestamp("ns", "UTC"))
+    pq.write_table(pa.table({"updated_at": times}), tmp_path / "part")
+    found = [Fields(row.values).time("updated_at") for row in RowFile(tmp_path / "part").rows()]
+    assert found == [1_768_219_200_500, None]

@@ -84,6 +84,20 @@ def test_outcomes_that_many_pages_link_are_sent_once(tmp_path):
     assert made.tally.skipped == {"learning_outcomes repeated": 4}
 
 
+def test_a_bad_linked_outcome_does_not_take_the_results_of_its_page_with_it(tmp_path):
+    result = {"id": 1, "score": 3, "links": {"user_uuid": "ann", "learning_outcome": 7}}
+    page = {
+        "course_id": 5,
+        "outcome_results": [result, 17],
+        "linked": {"outcomes": [{"id": 7}, 3], "users": 1},
+    }
+    (tmp_path / "p.json").write_text(json.dumps(page))
+    events, made = run(tmp_path, root_account="root")
+    assert len(events) == 1
+    assert made.tally.skipped == {"learning_outcomes abbreviated": 1}
+    assert made.tally.problems == {"learning_outcome_results missing-field": 1}
+
+
 class Killed(BaseException):
     pass
 

@@ -42,7 +42,7 @@ def exported(place, history, precision, touch=0):
     return Version(updated, told.updated_at or 0, told.event_time, b"\xff")
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(histories(), st.data())
 def test_a_live_event_of_the_same_or_a_later_state_wins(history, data):
     states = range(len(history[0]))
@@ -55,7 +55,7 @@ def test_a_live_event_of_the_same_or_a_later_state_wins(history, data):
         assert backfilled < live(latest, history)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(histories(), st.data())
 def test_an_export_makes_good_what_the_stream_lost(history, data):
     states = range(len(history[0]))
