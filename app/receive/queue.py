@@ -19,9 +19,9 @@ __all__ = ["Message", "Queue", "QueueUnusable"]
 #: The most that SQS takes or gives in one call.
 BATCH: Final = 10
 
-#: Seconds that a call for messages waits for the first. Twice as long would be half as many calls, and would
-#: hold up the end of the process for so long.
-_WAIT: Final = 10
+#: Seconds that a call for messages waits for the first. Longer would be fewer calls, and would hold up the
+#: end of the process for so long.
+_WAIT: Final = 5
 
 #: What waiting does not change.
 _PERMANENT: Final = re.compile(
