@@ -76,5 +76,6 @@ def open_cluster(bootstrap: str | None) -> Iterator[tuple[Cluster, ProcessTree |
         return
     from tests.kafka.server import KafkaServer  # noqa: PLC0415 - only needed, and only there, in a checkout
 
-    with KafkaServer(heap="1g") as server:
+    # Not the options for a quick start: what is measured is a server that runs for long.
+    with KafkaServer(heap="1g", java_options=()) as server:
         yield Cluster(server.bootstrap), ProcessTree(server.pid), "Apache Kafka, one broker, on this machine"

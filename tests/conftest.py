@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import pytest
 
-from tests.kafka.artifacts import install_kafka, install_registry, why_not
+from tests.kafka.artifacts import install_registry, why_not
 from tests.kafka.registry import SchemaRegistry
-from tests.kafka.server import KafkaServer
+from tests.kafka.server import KafkaServer, quick_options
 from tests.support.brokers import (
     CANNOT_RUN,
     Broker,
@@ -61,7 +61,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     wanted: set[str] = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     if wanted & {"kafka", "secured"} or session.config.getoption("--broker") == "kafka":
-        install_kafka()
+        quick_options()
     if "registry" in wanted:
         install_registry()
 

@@ -10,6 +10,7 @@ from typing import Self
 
 from app.embedded.child import ChildProcess
 from tests.kafka.artifacts import REGISTRY_VERSION, install_registry
+from tests.kafka.quick_java import C1_ALONE
 from tests.support.ports import stable_port
 from tests.support.waiting import wait_until
 
@@ -28,6 +29,7 @@ class SchemaRegistry:
         self._child = ChildProcess(
             [
                 "java",
+                C1_ALONE,
                 "-Xmx256m",
                 "-XX:+UseSerialGC",
                 "-Dquarkus.http.host=127.0.0.1",

@@ -16,11 +16,12 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from app.embedded.child import ChildProcess
-from tests.kafka.artifacts import install_kafka
+from tests.kafka.artifacts import KAFKA_VERSION, install_kafka
+from tests.kafka.quick_java import with_class_archive
 from tests.support.ports import stable_port
 from tests.support.waiting import wait_until
 
-__all__ = ["KafkaServer", "new_cluster_id"]
+__all__ = ["KafkaServer", "new_cluster_id", "quick_options"]
 
 _READY_TIMEOUT = 60.0
 # Few internal partitions and no waiting: a test has one group and wants it now.
@@ -56,7 +57,8 @@ class KafkaServer:
     `properties` come on top of the defaults. `proxied_port` opens a second listener that advertises that
     port; put a proxy there whose upstream is `proxied_upstream`. `extra_listeners` maps the names of further
     listeners to their security protocol; `address` tells where they are. `format_arguments` go to the storage
-    tool (users, for example). `heap` is the JVM's -Xmx. As one of several, it is number `node` of
+    tool (users, for example). `heap` is the JVM's -Xmx; its other options are those for a quick
+    start, unless `java_options` are given. As one of several, it is number `node` of
     `controllers`, which maps each number to its controller's port, and all have the same `cluster_id`.
     """
 
@@ -68,11 +70,13 @@ class KafkaServer:
         extra_listeners: Mapping[str, str] | None = None,
         format_arguments: Sequence[str] = (),
         heap: str = "512m",
+        java_options: Sequence[str] | None = None,
         node: int = 1,
         controllers: Mapping[int, int] | None = None,
         cluster_id: str | None = None,
     ) -> None:
         self._libs = install_kafka()
+        options = quick_options() if java_options is None else java_options
         self._folder = Path(tempfile.mkdtemp(prefix="kafka-test-"))
         self._port, self._inner_port = stable_port(), stable_port()
         controllers = controllers or {node: stable_port()}
@@ -99,7 +103,7 @@ class KafkaServer:
         self._properties |= properties or {}
         self._config = self._folder / "server.properties"
         self._log = self._folder / "server.log"
-        self._java = ["java", f"-Xmx{heap}", "-XX:+UseSerialGC", "-cp", f"{self._libs}/*"]
+        self._java = ["java", *options, f"-Xmx{heap}", "-XX:+UseSerialGC", "-cp", f"{self._libs}/*"]
         self._child = ChildProcess(
             [*self._java, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "kafka.Kafka", self._config],
             output=self._log,
@@ -173,11 +177,6 @@ class KafkaServer:
         """SIGCONT after `freeze`."""
         self._child.signal(signal.SIGCONT)
 
-    def restart(self) -> None:
-        """Stop in order and start again with the same data and ports."""
-        self.stop()
-        self.start()
-
     def close(self) -> None:
         """End the process and remove its data."""
         self._child.kill()
@@ -202,7 +201,7 @@ class KafkaServer:
     def _format(self) -> None:
         self._config.write_text("".join(f"{name}={value}\n" for name, value in self._properties.items()))
         command = [
-            *self._java,
+            *(part for part in self._java if "ArchiveClassesAtExit" not in part),
             "kafka.tools.StorageTool",
             "format",
             "-t",
@@ -215,6 +214,16 @@ class KafkaServer:
         if done.returncode != 0:
             self._config.unlink()
             raise RuntimeError(f"Kafka's storage could not be formatted:\n{done.stdout}{done.stderr}")
+
+
+def quick_options() -> list[str]:
+    """Return the options of Java for a Kafka that is soon there; the first time, they are prepared."""
+
+    def run(options: Sequence[str]) -> None:
+        with KafkaServer(java_options=options) as server:
+            server.stop(60)
+
+    return with_class_archive(f"kafka-{KAFKA_VERSION}", run)
 
 
 def new_cluster_id() -> str:
