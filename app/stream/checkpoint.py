@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds, twice the transaction's time-out: by then the broker has aborted it. Needed because librdkafka
 #: 2.16's send_offsets_to_transaction can hang for ever, its own time-out ignored, when the group
-#: coordinator's broker went away and came back (librdkafka issues 5456 and 5511). Its commonest cause is
-#: switched off in the producer.
+#: coordinator's broker went away (librdkafka issues 5456 and 5511). What is known to lead to that is cured in
+#: the producer.
 _PATIENCE = 2 * TRANSACTION_TIMEOUT
 
 

@@ -94,6 +94,11 @@ class TransactionalProducer:
                 # coordinator with them, and send_offsets_to_transaction never returns: its own time-out is
                 # ignored.
                 "metadata.recovery.strategy": "none",
+                # When the group's coordinator is gone for good (its broker was killed or taken away), the
+                # same call waits for a connection of any broker's to open or close before it looks for the
+                # new one (librdkafka issue 5511). So one that is idle is closed: while that call waits, all
+                # are. A transaction after a pause opens them again, in milliseconds.
+                "connections.max.idle.ms": 3_000,
                 # A connection that was cut holds up all work until the next one.
                 "reconnect.backoff.max.ms": 500,
                 "partitioner": "murmur2_random",

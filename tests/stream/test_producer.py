@@ -1,6 +1,7 @@
 import contextlib
 import logging
 import os
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from app.settings import Settings
 from app.stream.batch import Output
 from app.stream.errors import CheckpointFailed, ProducerFenced
 from app.stream.group_metadata import encode_group_metadata
-from app.stream.producer import TransactionalProducer
+from app.stream.producer import TRANSACTION_TIMEOUT, TransactionalProducer
 from tests.support.mock_cluster import ApiKey, MockCluster
 from tests.support.records import committed_offsets, create_topic, end_offsets, read_all
 from tests.support.waiting import wait_until
@@ -217,6 +218,36 @@ def test_abort_never_raises(producer: TransactionalProducer, caplog: pytest.LogC
     with caplog.at_level(logging.WARNING):
         producer.abort()
     assert "could not abort" in caplog.text
+
+
+def test_a_coordinator_of_the_group_that_goes_for_good_is_looked_for_anew() -> None:
+    """librdkafka 2.16 waits for the one it knew, for ever, unless a connection of any broker's changes."""
+    with MockCluster(brokers=3) as cluster:
+        for topic in ("in", "out"):
+            cluster.create_topic(topic)
+            cluster.lead(topic, 0, broker=1)
+        cluster.coordinate("transaction", "ours", 1)
+        cluster.coordinate("group", "group", 3)
+        producer = started({"bootstrap.servers": cluster.bootstrap}, "ours")
+        commit(producer, output_of(b"1"))
+        cluster.coordinate("group", "group", 2)
+        cluster.decommission(3)
+        producer._producer.list_topics(timeout=5.0)
+        committing = threading.Thread(target=commit, args=(producer, output_of(b"2")), daemon=True)
+        committing.start()
+        committing.join(TRANSACTION_TIMEOUT)
+        assert not committing.is_alive()
+        commit(producer, output_of(b"3"))
+
+
+def test_a_transaction_after_a_pause_is_like_any_other(cluster: MockCluster) -> None:
+    """Connections are closed meanwhile: that is neither slow, nor the end of them."""
+    producer = started({"bootstrap.servers": cluster.bootstrap})
+    commit(producer, output_of(b"1"))
+    time.sleep(4.5)
+    began = time.monotonic()
+    commit(producer, output_of(b"2"))
+    assert time.monotonic() - began < 2.0
 
 
 def test_a_broker_that_hangs_fails_the_commit_in_time(

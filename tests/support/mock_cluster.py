@@ -38,13 +38,13 @@ class ApiKey(IntEnum):
 
 
 class MockCluster:
-    """One mock broker with its own librdkafka instance; use as a context manager.
+    """Mock brokers, numbered from 1, with a librdkafka instance of their own; use as a context manager.
 
     Topics and delays are set in its own thread, which now and then takes a second to notice: share one where
     a test does not need its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, brokers: int = 1) -> None:
         library = _library()
         error = ctypes.create_string_buffer(_ERROR_SIZE)
         config = library.rd_kafka_conf_new()
@@ -52,7 +52,7 @@ class MockCluster:
         self._handle = library.rd_kafka_new(_PRODUCER, config, error, _ERROR_SIZE)
         if not self._handle:
             raise RuntimeError(error.value.decode())
-        self._cluster = library.rd_kafka_mock_cluster_new(self._handle, 1)
+        self._cluster = library.rd_kafka_mock_cluster_new(self._handle, brokers)
         self._library = library
 
     def __enter__(self) -> Self:
@@ -72,6 +72,22 @@ class MockCluster:
     def create_topic(self, name: str, partitions: int = 1) -> None:
         """Make a topic."""
         self._check(self._library.rd_kafka_mock_topic_create(self._cluster, name.encode(), partitions, 1))
+
+    def lead(self, topic: str, partition: int, broker: int) -> None:
+        """Have a broker lead a partition."""
+        self._check(
+            self._library.rd_kafka_mock_partition_set_leader(self._cluster, topic.encode(), partition, broker)
+        )
+
+    def coordinate(self, kind: str, name: str, broker: int) -> None:
+        """Have a broker coordinate a `group` or `transaction` of that name."""
+        self._check(
+            self._library.rd_kafka_mock_coordinator_set(self._cluster, kind.encode(), name.encode(), broker)
+        )
+
+    def decommission(self, broker: int) -> None:
+        """Take a broker away for good, from what clients are told, too."""
+        self._check(self._library.rd_kafka_mock_broker_decommission(self._cluster, broker))
 
     @contextmanager
     def slow(self, seconds: float) -> Iterator[None]:
@@ -116,6 +132,9 @@ def _library() -> ctypes.CDLL:
         "rd_kafka_mock_cluster_bootstraps": (text, [pointer]),
         "rd_kafka_mock_topic_create": (number, [pointer, text, number, number]),
         "rd_kafka_mock_broker_set_rtt": (number, [pointer, ctypes.c_int32, number]),
+        "rd_kafka_mock_broker_decommission": (number, [pointer, ctypes.c_int32]),
+        "rd_kafka_mock_coordinator_set": (number, [pointer, text, text, ctypes.c_int32]),
+        "rd_kafka_mock_partition_set_leader": (number, [pointer, text, ctypes.c_int32, ctypes.c_int32]),
         "rd_kafka_mock_clear_request_errors": (None, [pointer, ctypes.c_int16]),
         "rd_kafka_mock_push_request_errors_array": (
             None,
