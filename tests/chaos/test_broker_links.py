@@ -59,14 +59,14 @@ def test_slow_links(fault_run, server: KafkaServer, proxy: KafkaProxy) -> None:
         worker = run.worker("worker")
         run.manage(worker)
         worker.start()
-        worker.wait_ready()
-        run.wait_for_progress(500)
+        worker.wait_ready(90.0)
+        run.wait_for_progress(500, timeout=90.0)
         for text, latency, rate in (("100 ms", 0.1, None), ("500 kB/s", 0.005, 500_000.0)):
             with run.fault(f"links of {text}", left="before"):
                 proxy.slow(latency, rate)
-            run.wait_for_progress(4_000, timeout=60.0)
+            run.wait_for_progress(4_000, timeout=90.0)
             proxy.heal()
-        run.finish()
+        run.finish(timeout=120.0)
         assert not run.own_exits, worker.log
 
 
@@ -81,21 +81,21 @@ def test_links_are_cut_at_random_moments(fault_run, server: KafkaServer, proxy: 
         worker = run.worker("worker")
         run.manage(worker)
         worker.start()
-        worker.wait_ready()
-        run.wait_for_progress(1_000)
+        worker.wait_ready(90.0)
+        run.wait_for_progress(1_000, timeout=90.0)
         for number in range(times(15, ci=5)):
             time.sleep(rng.uniform(0.2, 1.5))
             with run.fault(f"all links are reset, {number}", left="before"):
                 proxy.reset()
         run.measure(exits_after_resets=len(run.own_exits))
         for seconds in (1.0, 5.0, 20.0):
-            run.wait_for_progress(2_000, timeout=60.0)
+            run.wait_for_progress(2_000, timeout=90.0)
             with run.fault(f"all links are cut for {seconds:g} s", left="before"):
                 proxy.cut()
                 time.sleep(seconds)
                 proxy.heal()
-        run.wait_for_progress(2_000, timeout=60.0)
-        run.finish()
+        run.wait_for_progress(2_000, timeout=90.0)
+        run.finish(timeout=120.0)
 
 
 @scenario("silent-links", seconds=300)
@@ -104,27 +104,27 @@ def test_one_workers_links_are_silent_while_another_takes_over(
 ) -> None:
     """Nothing passes between one worker and the broker any more, while another worker takes over its share.
 
-    After 1, 8 and 30 s what was on its way arrives after all: requests of a generation that is over. They
+    After 1, 12 and 30 s what was on its way arrives after all: requests of a generation that is over. They
     must change nothing; every row is the oracle's, and the worker takes its share again.
     """
     for seed, _ in rounds("silent-links"):
-        run = mastery_run(seed=seed, kafka=server)
+        run = mastery_run(seed=seed, rate=300, kafka=server, session_timeout=6.0)
         far = run.worker("far", MASTERY_BROKER=proxy.address)
         near = run.worker("near")
         run.manage(far, near)
         for worker in (far, near):
             worker.start()
         for worker in (far, near):
-            worker.wait_ready()
-        for seconds in (1.0, 8.0, 30.0):
-            run.wait_for_progress(1_000, timeout=60.0)
+            worker.wait_ready(90.0)
+        for seconds in (1.0, 12.0, 30.0):
+            run.wait_for_progress(1_000, timeout=90.0)
             with run.fault(f"links are silent for {seconds:g} s", left="before"):
                 proxy.blackhole()
                 time.sleep(seconds)
                 proxy.heal()
-        run.wait_for_progress(1_000, timeout=60.0)
-        far.wait_ready(60.0)
-        run.finish()
+        run.wait_for_progress(1_000, timeout=90.0)
+        far.wait_ready(90.0)
+        run.finish(timeout=120.0)
 
 
 @scenario("cut-at-commit", ci=True, seconds=300)
@@ -140,15 +140,15 @@ def test_the_link_is_cut_at_a_request(fault_run, server: KafkaServer, proxy: Kaf
         worker = run.worker("worker")
         run.manage(worker)
         worker.start()
-        worker.wait_ready()
+        worker.wait_ready(90.0)
         cuts = [(request, answered) for request in REQUESTS for answered in (True, False)]
         rng.shuffle(cuts)
         for request, answered in cuts:
-            run.wait_for_progress(100, timeout=60.0)
+            run.wait_for_progress(100, timeout=90.0)
             lost = "answer" if answered else "request"
             with run.fault(f"link cut at {request.name}, the {lost} is lost", left="before"):
                 proxy.cut_at(request, answered=answered)
                 proxy.wait_cut()
-        run.wait_for_progress(1_000, timeout=60.0)
-        run.finish()
+        run.wait_for_progress(1_000, timeout=90.0)
+        run.finish(timeout=120.0)
         assert not run.own_exits, worker.log

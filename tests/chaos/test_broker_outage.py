@@ -37,8 +37,8 @@ def test_broker_is_away_for_70_s_under_load(fault_run) -> None:
         for worker in workers:
             worker.start()
         for worker in workers:
-            worker.wait_ready()
-        run.wait_for_progress(3_000)
+            worker.wait_ready(90.0)
+        run.wait_for_progress(3_000, timeout=90.0)
         before = _watch(workers, 2.0)
         with run.fault("the broker is away for 70 s", left="before"):
             run.kafka.kill()
@@ -49,7 +49,7 @@ def test_broker_is_away_for_70_s_under_load(fault_run) -> None:
         assert peak < before + GROWTH, f"{peak:.0f} MiB while the broker is away, {before:.0f} before"
         # Some 15 s until a checkpoint is given up, then 30 s that each start waits.
         assert exits <= 3 * len(workers), f"a crash loop: {run.own_exits}"
-        run.wait_for_progress(5_000, timeout=60.0)
+        run.wait_for_progress(5_000, timeout=90.0)
         run.finish(timeout=120.0)
 
 
@@ -60,14 +60,14 @@ def test_all_workers_are_killed_and_started_while_the_broker_is_away(mastery_run
     They wait, not ready, without ending. When it is back each takes its share; every row is the oracle's.
     """
     for seed, _ in rounds("broker-outage-restart"):
-        run = mastery_run(seed=seed)
+        run = mastery_run(seed=seed, rate=300)
         workers = [run.worker("one"), run.worker("two")]
         run.manage(*workers)
         for worker in workers:
             worker.start()
         for worker in workers:
-            worker.wait_ready()
-        run.wait_for_progress(1_500)
+            worker.wait_ready(90.0)
+        run.wait_for_progress(1_000, timeout=90.0)
         with run.fault("the broker is away, all workers are killed and started", left="before"):
             run.kafka.kill()
             time.sleep(3.0)
@@ -83,6 +83,6 @@ def test_all_workers_are_killed_and_started_while_the_broker_is_away(mastery_run
             assert len(run.own_exits) == own_exits, f"a start does not wait: {run.logs()}"
             run.kafka.start()
         for worker in workers:
-            worker.wait_ready(60.0)
-        run.wait_for_progress(1_500, timeout=60.0)
-        run.finish()
+            worker.wait_ready(90.0)
+        run.wait_for_progress(1_000, timeout=90.0)
+        run.finish(timeout=120.0)

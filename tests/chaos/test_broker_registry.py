@@ -18,7 +18,7 @@ from tests.chaos.mastery_run import MasteryRun
 from tests.chaos.record import RunRecord
 from tests.chaos.runs import FAILURE, Cluster, Runs, worker_settings
 from tests.chaos.scenario import rounds, scenario
-from tests.chaos.test_broker_start import AWAY, require_waiting
+from tests.chaos.test_broker_start import require_waiting
 from tests.chaos.workload import Event
 from tests.kafka.registry import SchemaRegistry
 from tests.support.proxy import FaultProxy
@@ -33,6 +33,13 @@ def link(registry: SchemaRegistry) -> Iterator[FaultProxy]:
     """The way to the registry."""
     with FaultProxy(urlsplit(registry.url).netloc) as proxy:
         yield proxy
+
+
+@pytest.fixture
+def client(registry: SchemaRegistry) -> Iterator[SchemaRegistryClient]:
+    """A client of the registry's own."""
+    with SchemaRegistryClient({"url": registry.url}) as client:
+        yield client
 
 
 @pytest.fixture
@@ -94,21 +101,21 @@ def test_registry_goes_away_while_workers_run(late_run, link: FaultProxy, url: s
     The worker goes on with the ids and schemas that it knows since its start. Every row is the oracle's.
     """
     for seed, _ in rounds("registry-away"):
-        run = late_run(seed=seed, schema_registry_url=url)
+        run = late_run(seed=seed, rate=300, schema_registry_url=url)
         worker = run.worker("worker")
         run.manage(worker)
         worker.start()
-        worker.wait_ready()
+        worker.wait_ready(90.0)
         with run.fault("the registry is away", left="maybe"):
             link.cut()
         run.feed()
-        run.wait_for_progress(3_000, timeout=60.0)
+        run.wait_for_progress(2_000, timeout=90.0)
         with run.fault("the registry hangs", left="before"):
             link.heal()
             link.blackhole()
-        run.wait_for_progress(3_000, timeout=60.0)
+        run.wait_for_progress(2_000, timeout=90.0)
         link.heal()
-        run.finish()
+        run.finish(timeout=120.0)
         assert not run.own_exits, worker.log
 
 
@@ -125,16 +132,16 @@ def test_worker_starts_before_the_registry(fault_run, link: FaultProxy, url: str
         with run.fault("the worker starts while the registry is away", left="before"):
             link.cut()
             worker.start()
-            require_waiting(worker, AWAY, why="the schema registry at")
+            require_waiting(worker, why="the schema registry at")
             assert not run.committed()
             link.heal()
-        worker.wait_ready(40.0)
-        run.finish()
+        worker.wait_ready(90.0)
+        run.finish(timeout=120.0)
         assert worker.running, worker.log
 
 
 @scenario("schema-incompatible", ci=True, seconds=120)
-def test_registry_holds_a_schema_that_does_not_fit(fault_run, registry: SchemaRegistry, url: str) -> None:
+def test_registry_holds_a_schema_that_does_not_fit(fault_run, client: SchemaRegistryClient, url: str) -> None:
     """Somebody has registered another schema for one of the twelve events: a field has another type.
 
     The worker does not start: one line names subject and field. Nothing is written or registered. When that
@@ -142,7 +149,6 @@ def test_registry_holds_a_schema_that_does_not_fit(fault_run, registry: SchemaRe
     """
     for seed, _ in rounds("schema-incompatible"):
         run = fault_run(seed=seed, rate=1_000, schema_registry_url=url)
-        client = SchemaRegistryClient({"url": registry.url})
         subject = run.settings.subject(run.settings.typed_topic(EVENT))
         clashing = json.loads(load_contract().events[EVENT].text)
         next(field for field in clashing["fields"] if field["name"] == FIELD)["type"] = "long"
@@ -168,5 +174,5 @@ def test_registry_holds_a_schema_that_does_not_fit(fault_run, registry: SchemaRe
             for permanently in (False, True):
                 client.delete_subject(subject, permanent=permanently)
         worker.start()
-        worker.wait_ready()
-        run.finish()
+        worker.wait_ready(90.0)
+        run.finish(timeout=120.0)

@@ -4,24 +4,24 @@ import re
 import time
 
 from tests.chaos.scenario import rounds, scenario
+from tests.support.waiting import wait_until
 from tests.support.worker import WorkerProcess
 
-#: Seconds that broker or registry stay away while a worker waits for them.
-AWAY = 8.0
 
+def require_waiting(worker: WorkerProcess, *, why: str) -> None:
+    """Fail unless it waits: running, not ready, with `why` and longer and longer pauses told."""
 
-def require_waiting(worker: WorkerProcess, seconds: float, *, why: str) -> None:
-    """Fail unless it waits all the time: running, not ready, with `why` and longer and longer pauses told."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    def pauses() -> list[float]:
         assert worker.running, f"it did not wait\n{worker.log}"
         assert not worker.ready
-        time.sleep(0.25)
-    tries = re.findall(rf"{why}.*; next try in ([\d.]+) s, [\d.]+ s left", worker.log)
-    pauses = [float(pause) for pause in tries]
-    assert len(pauses) >= 3, worker.log
-    assert pauses == sorted(pauses), worker.log
-    assert pauses[-1] >= 8 * pauses[0], worker.log
+        tries = re.findall(rf"{why}.*; next try in ([\d.]+) s, [\d.]+ s left", worker.log)
+        return [float(pause) for pause in tries]
+
+    wait_until(
+        lambda: len(pauses()) >= 4, timeout=40.0, what="four tries", detail=lambda: worker.log, interval=0.25
+    )
+    assert pauses() == sorted(pauses()), worker.log
+    assert pauses()[3] >= 8 * pauses()[0], worker.log
 
 
 @scenario("start-without-broker", ci=True, seconds=180)
@@ -38,10 +38,10 @@ def test_worker_starts_before_the_broker(fault_run) -> None:
             run.kafka.kill()
             worker.start()
             unwanted.start()
-            require_waiting(worker, AWAY, why="no Kafka broker answers at")
+            require_waiting(worker, why="no Kafka broker answers at")
             unwanted.terminate()
             assert unwanted.wait(5.0) == 0
             run.kafka.start()
-        worker.wait_ready(40.0)
-        run.finish()
+        worker.wait_ready(90.0)
+        run.finish(timeout=120.0)
         assert worker.running, worker.log
