@@ -109,11 +109,13 @@ def _by_results(pair: Pair) -> Iterator[str]:
         # Computed on a scale of its own, which the row does not keep.
         return
     count = pair.canvas.count if pair.canvas else None
-    for out in range(1, 3 if len(counting) <= _MOST_PAIRS else 2):
+    most = 2 if len(counting) <= _MOST_PAIRS else 1
+    # At least one is left: Canvas makes no score of none.
+    for out in range(1, min(most, len(counting) - 1) + 1):
         if count is not None and count != len(counting) - out:
             continue
         for left in combinations(counting, len(counting) - out):
-            if left and _is(pair, _score(left, basis)):
+            if _is(pair, _score(left, basis)):
                 gone = [one for one in counting if one not in left]
                 names = " and ".join(one.id or "without id" for one in gone)
                 yield (

@@ -1,8 +1,12 @@
 """Why scores differ: what is said is found by trying, and there is always something said."""
 
-import pytest
+from typing import Any
 
-from app.compare.canvas import read_rollups
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.compare.canvas import CanvasDefinition, CanvasRollups, CanvasScore, read_rollups
 from app.compare.pairs import State, compare
 from app.compare.reasons import reasons
 from tests.compare.world import USERS, page, rollup, stored_rows, write_json
@@ -76,3 +80,39 @@ def test_only_here(why):
     assert "another method" in why(history, {"7": (None, 2)})
     assert "no longer one of the course" in why(history, {}, outcomes=[{"id": "8"}])
     assert "not in Canvas's file" in why([outcome(), result(user_uuid="gone")], {})
+
+
+@given(
+    method=st.sampled_from(["highest", "latest", "average", "n_mastery", "decaying_average", None]),
+    percents=st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0, 1.1]), max_size=5),
+    score=st.none() | st.sampled_from([0.0, 1.25, 2.5, 3.75, 5.0, 3.21]),
+    count=st.none() | st.integers(0, 6),
+    definition=st.none() | st.sampled_from(["highest", "latest", "nonsense"]),
+    knows=st.booleans(),
+)
+def test_there_is_always_something_said(
+    method: str | None,
+    percents: list[float],
+    score: float | None,
+    count: int | None,
+    definition: Any,
+    knows: bool,
+) -> None:
+    history = [outcome(method)] if knows else []
+    for number, percent in enumerate(percents):
+        history.append(
+            result(id=str(number), percent=percent, artifact_id=str(number), assessed_at=at(number))
+        )
+    canvas = CanvasRollups(scores={("10", "7"): CanvasScore(score, count)}, users={"10"}, courses={"565"})
+    if definition:
+        canvas.outcomes["7"] = CanvasDefinition(calculation_method=definition)
+    for pair in compare(canvas, USERS, stored_rows(history), "565").pairs:
+        said = reasons(pair)
+        assert bool(said) == (pair.state is not State.EQUAL)
+        if any(one.startswith("equal without") for one in said):
+            assert pair.canvas is not None
+            assert (
+                pair.canvas.count is None
+                or pair.course is None
+                or pair.canvas.count < pair.course.results_count
+            )
