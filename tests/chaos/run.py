@@ -92,7 +92,7 @@ class FaultRun:
                 self.kafka.bootstrap, self.settings.group_id, [self.raw, *self.settings.result_topics]
             ),
             raw=self.raw,
-            ends=OutputEnds(self.kafka.bootstrap, outputs),
+            ends=OutputEnds.of_one_broker(self.kafka.bootstrap, outputs),
             on_sample=self._clock.saw,
         )
         self.sampler.start()
