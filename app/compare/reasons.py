@@ -70,7 +70,8 @@ def _only_here(pair: Pair) -> Iterator[str]:
     elif not pair.linked:
         yield "the outcome is no longer one of the course in Canvas; its results stay, and no event tells"
     elif pair.canvas is not None and pair.canvas.count:
-        yield "Canvas has results and makes no score of them: another method or number, see its outcome"
+        told = [*_by_definition(pair), *_by_results(pair)]
+        yield from told or ["Canvas has results and makes no score of them: see its outcome's method"]
     else:
         yield (
             "Canvas counts no result: all are hidden from the gradebook, their grades are not posted, or"

@@ -77,7 +77,9 @@ def test_only_in_canvas(why):
 def test_only_here(why):
     history = [outcome(), THREE[0]]
     assert "Canvas counts no result" in why(history, {})
-    assert "another method" in why(history, {"7": (None, 2)})
+    assert "makes no score of them" in why(history, {"7": (None, 2)})
+    mastered = [outcome("n_mastery", 2), THREE[0], THREE[2]]
+    assert why(mastered, {"7": (None, 1)}).startswith("equal without result 3:")
     assert "no longer one of the course" in why(history, {}, outcomes=[{"id": "8"}])
     assert "not in Canvas's file" in why([outcome(), result(user_uuid="gone")], {})
 
