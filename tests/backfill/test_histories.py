@@ -5,10 +5,13 @@ import random
 import msgspec
 import pytest
 
+from app.definitions.decoding import DEFINITION_EVENTS
+from app.mastery.rules import AccountRules
 from tests.backfill.running import run
 from tests.backfill.school import School, decoded, happened, made_school
+from tests.definitions.support import LocalCopy
 from tests.mastery import oracle
-from tests.mastery.events import rows_of
+from tests.mastery.events import USUAL_RULES, rows_of
 
 
 def world(seed, number=0, events=900):
@@ -38,11 +41,12 @@ def test_a_backfill_changes_nothing_where_the_stream_is_complete(seed, number, t
     backfilled = exported(school, tmp_path, dice.choice(["csv", "jsonl"]), result_ids=number == 0)
     assert len(backfilled) > 20
     stream = [decoded(raw) for raw, _ in own]
-    rows = rows_of(stream)
     mixed = stream + backfilled
     dice.shuffle(mixed)
-    for history in (stream + backfilled, backfilled + stream, mixed):
-        assert rows_of(history) == rows
+    for rules in (USUAL_RULES, AccountRules(account_level_scales=True)):
+        rows = rows_of(stream, rules)
+        for history in (stream + backfilled, backfilled + stream, mixed):
+            assert rows_of(history, rules) == rows
 
 
 def comparable(rows):
@@ -81,6 +85,42 @@ def test_answers_of_the_rest_api_never_beat_the_stream(seed, tmp_path):
     history = stream + backfilled
     dice.shuffle(history)
     assert rows_of(history) == rows_of(stream)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_copy_of_the_definitions_ends_in_what_the_stream_told(seed, tmp_path):
+    own, root, moments = world(seed)
+    dice = random.Random(seed)
+    backfilled = exported(School(own, root, dice.choice(moments), seed), tmp_path / "export")
+
+    def defining(history):
+        return [
+            on_the_wire(event) for event in history if event["metadata"]["event_name"] in DEFINITION_EVENTS
+        ]
+
+    stream = defining(decoded(raw) for raw, _ in own)
+    mixed = stream + defining(backfilled)
+    dice.shuffle(mixed)
+    with LocalCopy(tmp_path / "one") as expected, LocalCopy(tmp_path / "other") as found:
+        expected.add(*stream)
+        for event in mixed:
+            found.add(event)
+        assert found.lookup.outcomes() != []
+        assert known(found) == known(expected)
+
+
+def on_the_wire(event):
+    """Without what is added when an event is decoded."""
+    parts = {
+        part: {name: value for name, value in event[part].items() if not name.startswith("$")}
+        for part in ("metadata", "body")
+    }
+    return {"event_id": event["event_id"], **parts}
+
+
+def known(copy):
+    outcomes = sorted(copy.lookup.outcomes(), key=lambda one: one.learning_outcome_id)
+    return outcomes, [copy.lookup.scales(account) for account in copy.lookup.accounts()]
 
 
 def test_alone_it_makes_the_rows_that_canvas_has(tmp_path):
