@@ -80,6 +80,28 @@ def test_the_state_of_other_work_is_not_gone_on_with(mastery, here, results):
     assert "delete the file to begin anew" in done.err
 
 
+def test_interrupted_it_says_so_and_goes_on(mastery, here, results, monkeypatch):
+    call = ("backfill", "--out", "events", "--root-account", "root", results)
+    assert mastery(*call).status == 1
+    whole = (here / "events").read_bytes()
+    (here / "events").unlink()
+    monkeypatch.setattr("app.backfill.run._ROWS", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr("app.backfill.tally.Problems.add", interrupted)
+        done = mastery(*call)
+    assert done.status == 130
+    assert done.err.startswith("cut off; the same call goes on from what stands in backfill-state.json")
+    done = mastery(*call)
+    assert done.err.startswith("going on where the run before ended\n")
+    assert "learning_outcome_results     3          0     2        0         1" in done.out.splitlines()
+    assert (here / "events").read_bytes() == whole
+    assert sorted(path.name for path in here.iterdir()) == ["backfill-problems.jsonl", "events"]
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
