@@ -168,10 +168,11 @@ class RegistryClient:
                     hint="check MASTERY_TLS_CA_FILE (who signed its certificate), and https:// against http://",
                 )
             cause = cause.__cause__ or cause.__context__
-        return RegistryUnavailable(
-            f"the schema registry at {self.url} does not answer ({type(error).__name__})",
-            hint="start it, or check MASTERY_SCHEMA_REGISTRY_URL",
-        )
+        kind, hint = type(error).__name__, "start it, or check MASTERY_SCHEMA_REGISTRY_URL"
+        # What wants TLS hangs up on who speaks in the clear.
+        if kind in {"RemoteProtocolError", "ReadError"} and self.url.startswith("http://"):
+            hint = "check MASTERY_SCHEMA_REGISTRY_URL: does it want https://?"
+        return RegistryUnavailable(f"the schema registry at {self.url} does not answer ({kind})", hint=hint)
 
     def _not_a_registry(self) -> MasteryError:
         return RegistryRefused(
