@@ -1,5 +1,7 @@
 """This project's worker for workloads without peers: started on a stage, waited for until it is at rest."""
 
+import contextlib
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,12 +55,15 @@ def caught_up(stage: Stage) -> bool:
 
 
 def at_rest(stage: Stage, crew: Crew) -> float:
-    """Wait until the workers own all partitions and do nothing more. Gives when that began (monotonic).
+    """Wait until a worker owns all partitions, has looked at all rows, and does nothing more.
 
-    Raises RunFailed when they end or are not at rest after four minutes.
+    Gives when that began (monotonic). Raises RunFailed when it ends or is not at rest after four minutes.
     """
     deadline = time.monotonic() + _TIMEOUT
-    while stage.cluster.owned(stage.group, stage.raw_topic) < stage.partitions:
+    while (
+        stage.cluster.owned(stage.group, stage.raw_topic) < stage.partitions
+        or _looked_at(stage) < stage.partitions
+    ):
         _check(crew, deadline)
         time.sleep(0.2)
     quiet_since, tree = time.monotonic(), crew.tree
@@ -71,6 +76,18 @@ def at_rest(stage: Stage, crew: Crew) -> float:
             quiet_since = now
         before = cpu
     return quiet_since
+
+
+def _looked_at(stage: Stage) -> int:
+    """How many partitions' files say up to which definitions their rows agree with them."""
+    count = 0
+    for path in (stage.folder / "state" / "mastery").glob("[0-9]*.db"):
+        with (
+            contextlib.suppress(sqlite3.Error),  # a file that is being made
+            contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db,
+        ):
+            count += db.execute("SELECT count(*) FROM meta WHERE name LIKE '%definitions'").fetchone()[0]
+    return count
 
 
 def _check(crew: Crew, deadline: float) -> None:
