@@ -1,6 +1,7 @@
 """`mastery receive`: events from Canvas into the raw topic."""
 
 import logging
+import signal
 import sys
 from collections.abc import Callable
 
@@ -54,6 +55,8 @@ def _run(work: Callable[[Settings], None]) -> None:
     settings = load_settings()
     log_to_stderr(settings.log_level, settings.log_format)
     logging.getLogger("app.receive.refused").addFilter(RateLimit())
+    # Until it listens there is nothing to finish. Then it has a handler of its own.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         work(settings)
     except MasteryError as error:

@@ -58,6 +58,20 @@ def test_events_go_into_the_topic_and_what_is_under_way_at_its_end_does_too(rece
     assert "event_name" not in receiver.log
 
 
+def test_a_body_that_does_not_come_takes_no_longer_than_any_other(settings, tmp_path):
+    create_topic(settings.broker, settings.raw_topic_name)
+    variables = {"MASTERY_RECEIVE_PATH_SECRET": SECRET, "MASTERY_RECEIVE_TIMEOUT": "1"}
+    with ReceiverProcess(settings, tmp_path, **variables) as receiver:
+        with socket.create_connection(("127.0.0.1", receiver.port), timeout=10) as slow:
+            slow.sendall(request_head(len(EVENT)) + EVENT[:10])
+            answer = b""
+            while part := slow.recv(1000):
+                answer += part
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert b"connection: close" in answer.lower()
+        assert receiver.metric("mastery_receive_in_flight_bytes") == 0
+
+
 def test_without_a_topic_it_ends_and_says_what_to_do(settings, tmp_path):
     receiver = receiver_of(settings, tmp_path)
     receiver.launch()

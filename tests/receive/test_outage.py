@@ -16,6 +16,7 @@ import pytest
 
 from tests.receive.fakes import SECRET
 from tests.receive.process import ReceiverProcess
+from tests.receive.queues import LOGIN, left_in, sent
 from tests.support.posting import Poster
 from tests.support.records import create_topic, read_all
 from tests.support.waiting import wait_until
@@ -105,3 +106,26 @@ def test_what_was_answered_with_200_is_in_the_topic(kafka, settings, tmp_path):
     # Nothing else is in it, and twice only what was sent twice.
     assert times.keys() <= set(range(EVENTS))
     assert times.total() <= poster.statuses.total()
+
+
+def test_a_queue_is_emptied_though_kafka_stops_meanwhile(kafka, settings, tmp_path, client, url):
+    create_topic(settings.broker, settings.raw_topic_name, partitions=4)
+    total = 150
+    sent(client, url, [event(number).decode() for number in range(total)])
+    variables = {"MASTERY_RECEIVE_SQS_QUEUE": url, "MASTERY_RECEIVE_SQS_VISIBILITY": "10"} | LOGIN
+    with ReceiverProcess(settings, tmp_path, "sqs", **variables) as receiver:
+        wait_until(lambda: receiver.metric("mastery_receive_events_total") > 20, timeout=30, what="some")
+        kafka.stop()
+        written = receiver.metric("mastery_receive_events_total")
+        assert written < total, "nothing was left to lose"
+        # Longer than the queue would hide messages for, were they not kept from others.
+        time.sleep(12)
+        visible, kept = left_in(client, url)
+        assert kept > 0
+        assert visible + kept >= total - written
+        assert receiver.ready() is False
+        kafka.start()
+        wait_until(lambda: left_in(client, url) == (0, 0), timeout=60, what="an empty queue", interval=0.5)
+        assert receiver.stop() == 0
+    found = {number_in(record.value) for record in read_all(settings.broker, [settings.raw_topic_name])}
+    assert found == set(range(total))

@@ -1,57 +1,16 @@
 """`mastery receive sqs` as its user runs it: moto's server has the queue, the broker is that of this run."""
 
 import json
-import logging
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from app.receive.queue import Queue, QueueUnusable
 from tests.receive.process import ReceiverProcess
+from tests.receive.queues import LOGIN, left_in, sent
 from tests.support.records import create_topic, read_all
 from tests.support.waiting import wait_until
 
-LOGIN = {"AWS_ACCESS_KEY_ID": "an-id", "AWS_SECRET_ACCESS_KEY": "a-secret-key"}
 POISON = ["no JSON", '{"a": 1', "[" * 5_000, '{"Type": "Notification", "Message": "{}"}', "\N{SNOWMAN}"]
-
-
-@pytest.fixture(scope="module")
-def aws():
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def client(aws, monkeypatch):
-    for name, value in LOGIN.items():
-        monkeypatch.setenv(name, value)
-    return boto3.client("sqs", endpoint_url=aws, region_name="us-east-1")
-
-
-@pytest.fixture
-def url(aws, client, topic_prefix):
-    name = f"canvas-live-events-{topic_prefix.strip('.')}"
-    return aws + "/" + client.create_queue(QueueName=name)["QueueUrl"].split("/", 3)[3]
-
-
-def sent(client, url, bodies):
-    for start in range(0, len(bodies), 10):
-        entries = [
-            {"Id": str(index), "MessageBody": body} for index, body in enumerate(bodies[start : start + 10])
-        ]
-        client.send_message_batch(QueueUrl=url, Entries=entries)
-
-
-def left_in(client, url):
-    """Messages that can be had, and those that somebody has."""
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    attributes = client.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-    return tuple(int(attributes[name]) for name in names)
 
 
 def test_a_queue_is_emptied_into_the_topic(client, url, settings, tmp_path):
