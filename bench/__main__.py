@@ -18,7 +18,7 @@ from typing import Any
 
 from bench.harness import Harness
 from bench.report import summary
-from bench.rounds import open_cluster
+from bench.rounds import machine, open_cluster
 
 __all__ = ["main"]
 
@@ -85,10 +85,10 @@ def main(argv: list[str] | None = None) -> int:
     with open_cluster(arguments.bootstrap) as (cluster, broker, kafka):
         harness = Harness(cluster, broker, kafka, " ".join(["python -m bench", *argv]))
         for name, (module, sizes) in chosen.items():
-            began = time.monotonic()
+            began, before = time.monotonic(), machine()
             found = module.measure(harness, sizes)
             void += sum(bool(run.get("void")) for run in found["runs"])
-            path = harness.save(name, sizes, found, full=arguments.full)
+            path = harness.save(name, sizes, before, found, full=arguments.full)
             print(
                 f"\n{summary(path)}\n{name}: {time.monotonic() - began:.0f} s; figures: {path}\n", flush=True
             )

@@ -20,6 +20,7 @@ from bench.mastery_restore import rows_of_outcome
 from bench.mastery_workload import raw_outcome
 from bench.measure import RunFailed
 from bench.ours import at_rest, prepared, running
+from bench.rounds import FAILURES, reason
 from bench.stage import Stage, open_stage
 from bench.workload import deliver
 
@@ -53,8 +54,8 @@ def measure(harness: Harness, sizes: Sizes) -> dict[str, Any]:
     try:
         with open_stage(harness.cluster, sizes.partitions) as stage:
             found = _run(stage, sizes)
-    except RunFailed as failure:
-        found = {"void": str(failure)}
+    except FAILURES as failure:
+        found = {"void": reason("definition", failure)}
     print(f"definition {found}", flush=True)
     return {"runs": [found]}
 

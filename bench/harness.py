@@ -14,7 +14,7 @@ from typing import Any
 from bench.broker import Cluster
 from bench.contenders import Contender
 from bench.measure import Figures, ProcessTree, RunFailed, watch
-from bench.rounds import Run, attempt, commit, machine
+from bench.rounds import Run, attempt, commit
 from bench.stage import Crew, Stage, open_stage
 
 __all__ = ["RESULTS", "STOP_SECONDS", "Harness", "followed", "in_rounds", "named", "told"]
@@ -33,14 +33,16 @@ class Harness:
     """What it is, in words."""
     command: str
 
-    def save(self, name: str, sizes: Any, found: dict[str, Any], *, full: bool) -> Path:
-        """Write a workload's figures with where and how they were taken."""
+    def save(
+        self, name: str, sizes: Any, before: dict[str, Any], found: dict[str, Any], *, full: bool
+    ) -> Path:
+        """Write a workload's figures with how they were taken, and the machine as it was `before`."""
         result = {
             "workload": name,
             "command": self.command,
             "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             "commit": commit(),
-            "machine": machine(),
+            "machine": before,
             "kafka": self.kafka,
             "sizes": asdict(sizes),
             **found,

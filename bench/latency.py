@@ -13,6 +13,7 @@ from bench.harness import Harness
 from bench.live import FIRST, Follower, Live, Sender, latencies, percentiles
 from bench.measure import RunFailed
 from bench.ours import at_rest, caught_up, prepared, running
+from bench.rounds import FAILURES, reason
 from bench.stage import Crew, Stage, open_stage
 
 __all__ = ["FULL", "Sizes", "measure"]
@@ -50,8 +51,8 @@ def measure(harness: Harness, sizes: Sizes) -> dict[str, Any]:
                 )
                 try:
                     found = _run(stage, crew, load)
-                except RunFailed as failure:
-                    found = {"rate": rate, "void": str(failure)}
+                except FAILURES as failure:
+                    found = {"rate": rate, "void": reason("latency", failure)}
                 print(_line(found), flush=True)
                 runs.append(found)
     return {"runs": runs}

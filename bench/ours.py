@@ -16,7 +16,7 @@ __all__ = ["at_rest", "caught_up", "prepared", "running"]
 
 _QUIET_SECONDS = 2.0
 _QUIET_SHARE = 0.15
-_TIMEOUT = 240.0
+_TIMEOUT = 600.0
 
 
 def prepared(stage: Stage) -> None:
@@ -57,7 +57,7 @@ def caught_up(stage: Stage) -> bool:
 def at_rest(stage: Stage, crew: Crew) -> float:
     """Wait until a worker owns all partitions, has looked at all rows, and does nothing more.
 
-    Gives when that began (monotonic). Raises RunFailed when it ends or is not at rest after four minutes.
+    Gives when that began (monotonic). Raises RunFailed when it ends or is not at rest after ten minutes.
     """
     deadline = time.monotonic() + _TIMEOUT
     while (

@@ -19,6 +19,7 @@ from bench.mastery_check import check_state
 from bench.mastery_workload import placed
 from bench.measure import RunFailed
 from bench.ours import caught_up, prepared
+from bench.rounds import FAILURES, reason
 from bench.stage import Stage, open_stage
 from bench.workload import deliver
 
@@ -70,9 +71,8 @@ def measure(harness: Harness, sizes: Sizes) -> dict[str, Any]:
     try:
         with open_stage(harness.cluster, sizes.partitions) as stage:
             stacks = _profiled(stage, sizes)
-    except RunFailed as failure:
-        print(f"profile: VOID: {failure}", flush=True)
-        return {"runs": [{"void": str(failure)}]}
+    except FAILURES as failure:
+        return {"runs": [{"void": reason("profile", failure)}]}
     total = sum(stacks.values())
     parts: Counter[str] = Counter()
     for stack, count in stacks.items():

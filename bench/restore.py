@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.harness import Harness
 from bench.mastery_restore import measure_restore
-from bench.measure import RunFailed
+from bench.rounds import FAILURES, reason
 
 __all__ = ["FULL", "Sizes", "measure"]
 
@@ -31,8 +31,8 @@ def measure(harness: Harness, sizes: Sizes) -> dict[str, Any]:
     for number in range(1, sizes.rounds + 1):
         try:
             found = measure_restore(harness.cluster, sizes.rows, sizes.partitions)
-        except RunFailed as failure:
-            found = {"rows": sizes.rows, "void": str(failure)}
+        except FAILURES as failure:
+            found = {"rows": sizes.rows, "void": reason("restore", failure)}
         print(f"restore  round {number} {found}", flush=True)
         runs.append(found)
     return {"runs": runs}

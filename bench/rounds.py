@@ -15,7 +15,7 @@ from confluent_kafka import KafkaException
 from bench.broker import Cluster
 from bench.measure import Figures, ProcessTree, RunFailed
 
-__all__ = ["Run", "attempt", "commit", "machine", "open_cluster"]
+__all__ = ["FAILURES", "Run", "attempt", "commit", "machine", "open_cluster", "reason"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,15 +31,23 @@ class Run:
     void: str | None = None
 
 
+FAILURES = (RunFailed, KafkaException, RuntimeError)
+"""What makes a run void, and does not end the others."""
+
+
+def reason(what: str, failure: Exception) -> str:
+    """Print why a run is void, with the worker's log; give the first line, for the result file."""
+    print(f"{what}: VOID: {failure}", flush=True)
+    return str(failure).partition("\n")[0]
+
+
 def attempt(workload: str, number: int, contender: str, run: Callable[[], Figures]) -> Run:
     """Run it, print its figures or why it is void."""
     try:
         done = Run(workload, number, contender, run())
-    except (RunFailed, KafkaException) as failure:
-        done = Run(workload, number, contender, None, str(failure))
-    if done.figures is None:
-        print(f"{workload:8} round {number} {contender:15} VOID: {done.void}", flush=True)
-    else:
+    except FAILURES as failure:
+        done = Run(workload, number, contender, None, reason(f"{workload} {contender}", failure))
+    if done.figures is not None:
         f = done.figures
         print(
             f"{workload:8} round {number} {contender:15} {f.events_per_second:9,.0f} events/s"

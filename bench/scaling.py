@@ -19,6 +19,7 @@ from bench.live import FIRST
 from bench.mastery_restore import made_rows, rows_in_files, student_uuid
 from bench.measure import RunFailed, watch
 from bench.ours import at_rest, caught_up, idle_cpu, prepared, running
+from bench.rounds import FAILURES, reason
 from bench.stage import Stage, open_stage
 from bench.workload import OUTCOMES, deliver, result_event
 
@@ -48,8 +49,8 @@ def measure(harness: Harness, sizes: Sizes) -> dict[str, Any]:
         try:
             with open_stage(harness.cluster, partitions) as stage:
                 found = {"kind": kind, "number": number, **run(stage), "void": None}
-        except RunFailed as failure:
-            found = {"kind": kind, "number": number, "void": str(failure)}
+        except FAILURES as failure:
+            found = {"kind": kind, "number": number, "void": reason("scaling", failure)}
         print(f"scaling  {found}", flush=True)
         runs.append(found)
 

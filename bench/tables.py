@@ -52,7 +52,7 @@ def how(result: Result) -> str:
     return (
         f"`{result['command']}`, {result['at'][:10]}, commit {result['commit']}. {result['kafka']}. "
         f"{machine['cores']} cores ({machine['cpu']}), {machine['memory_gb']} GB, Python {machine['python']};"
-        f" load at the end {machine['load_before']:.1f}."
+        f" load before {machine['load_before']:.1f}."
     )
 
 
