@@ -41,6 +41,11 @@ _MAX_MESSAGE_BYTES = 1_000_000_000
 #: Seconds between two tries of a call.
 _PAUSE = 0.1
 
+#: Share of the transaction's time-out after which the records themselves are what held it up.
+_LATE = 0.8
+
+_WHICH_TOPIC = "`mastery topics check` tells which topic is gone or differs"
+
 _FENCED = frozenset(
     {
         KafkaError._FENCED,
@@ -166,8 +171,19 @@ class TransactionalProducer:
             ProducerFenced: another generation or another holder of the transactional.id owns the input now.
             CheckpointFailed: anything else that keeps the transaction from being committed.
         """
+        began = time.monotonic()
         self.flush()
-        self.send_offsets(positions, group_metadata)
+        late = time.monotonic() > began + _LATE * TRANSACTION_TIMEOUT
+        try:
+            self.send_offsets(positions, group_metadata)
+        except ProducerFenced as error:
+            if not late:
+                raise
+            # By the broker itself, which has given up the transaction: some records had no place to go.
+            raise CheckpointFailed(
+                f"the broker did not take all records of a checkpoint in {TRANSACTION_TIMEOUT:.0f} s",
+                hint=_WHICH_TOPIC,
+            ) from error
         self.end()
         if self._empty and self._commit_again is not None:
             self._commit_again(positions)
@@ -262,9 +278,15 @@ def _failure(call: str, error: KafkaException) -> CheckpointFailed:
     if code == KafkaError._INCONSISTENT:  # librdkafka's word for it, said of no record in particular
         return CheckpointFailed(
             "the broker did not take all records of a checkpoint",
-            # Rows carry this machine's time; brokers refuse what is over an hour ahead of theirs (KIP-937).
-            hint="`mastery topics check` tells which topic is gone or differs. Brokers also refuse records of"
-            " a machine whose clock is ahead: compare it with theirs",
+            hint="`mastery topics check` tells which topic is gone or differs. Else this machine's clock may"
+            " be ahead of the broker's, which refuses records of the future",
+        )
+    if code == KafkaError.INVALID_TIMESTAMP:
+        # Rows carry this machine's time. Brokers take an hour ahead of theirs, by default (KIP-937).
+        return CheckpointFailed(
+            "the broker refuses records of this machine's time",
+            hint="set this machine's clock, or the broker's: they are more than"
+            " message.timestamp.after.max.ms apart",
         )
     return CheckpointFailed(f"{call} failed: {_name(error)}")
 

@@ -99,7 +99,7 @@ def test_what_has_to_wait_takes_no_memory(school_run) -> None:
     was ready. A worker without these ills then works off what was left, and every row is the oracle's.
     """
     for seed, _ in rounds("slow-disk-and-broker"):
-        run = school_run(SettledSchool, seed=seed, rate=3_000)
+        run = school_run(SettledSchool, seed=seed, rate=1_500)
         wait_until(
             lambda feeder=run.feeder: feeder.count > 20_000, timeout=180.0, what="20,000 events to be fed"
         )

@@ -146,6 +146,14 @@ def test_records_that_were_not_delivered_are_told_with_what_to_do(
     assert "mastery topics check" in str(caught.value.hint)
 
 
+def test_a_clock_that_is_ahead_is_told(cluster: MockCluster, producer: TransactionalProducer) -> None:
+    """The flush says that a record was refused, the calls after it why; which comes first, timing decides."""
+    cluster.fail(ApiKey.PRODUCE, KafkaError.INVALID_TIMESTAMP)
+    with pytest.raises(CheckpointFailed) as caught:
+        commit(producer, output_of(b"1"))
+    assert "clock" in str(caught.value.hint)
+
+
 def test_a_record_too_large_for_the_client_is_told(cluster: MockCluster) -> None:
     producer = started({"bootstrap.servers": cluster.bootstrap}, max_message_bytes=2000)
     producer.begin()
