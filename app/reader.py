@@ -16,6 +16,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from app.access.grants import read_denied
 from app.errors import MasteryError
 from app.kafka import AccessDenied, BrokerErrors, admin_client, broker_failure, consumer_config
 from app.settings import Settings
@@ -193,6 +194,8 @@ class TopicReader:
                 records.append(self._passed(_record(message)))
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
                 self._unfinished.discard((str(message.topic()), message.partition() or 0))
+            elif error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                raise read_denied(self._settings, str(message.topic()))
             elif error.code() != NO_GROUP and not error.retriable():
                 raise broker_failure(self._settings, error, self._errors, what=f"read {message.topic()}")
         return records

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from app.kafka import AccessDenied
 from app.settings import Settings
 
-__all__ = ["Grant", "PermissionMissing", "permission_missing"]
+__all__ = ["Grant", "PermissionMissing", "permission_missing", "read_denied"]
 
 #: Names of topics in a line.
 _SHOWN = 5
@@ -50,6 +50,14 @@ def permission_missing(settings: Settings, missing: Iterable[Grant], *, doer: st
         f"this user may not do all that {doer} does at {settings.broker}: no {'; no '.join(parts)}",
         hint=f"grant it: kafka-acls --bootstrap-server ... --add --allow-principal User:{user} "
         + ", and the same with ".join(commands),
+    )
+
+
+def read_denied(settings: Settings, topic: str) -> PermissionMissing:
+    """Say that this user may not read the topic."""
+    hint = permission_missing(settings, [Grant("Read", "topic", topic)], doer="").hint
+    return PermissionMissing(
+        f"this user may not read at {settings.broker}: no Read on topic {topic}", hint=hint
     )
 
 

@@ -8,6 +8,7 @@ from app.errors import MasteryError
 __all__ = [
     "BadParameter",
     "BrokerAway",
+    "BrokerRefuses",
     "Forbidden",
     "NotFound",
     "NotReady",
@@ -73,6 +74,12 @@ class BrokerAway(Problem):
     """What stands in Kafka alone cannot be read now. State that the workers hold can."""
 
     status, title = 503, "Kafka does not answer"
+
+
+class BrokerRefuses(Problem):
+    """The user that this worker logs in as at Kafka lacks a permission."""
+
+    status, title = 503, "Kafka does not let this worker read it"
 
 
 class TooSlow(Problem):

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from confluent_kafka import OFFSET_END
+
 from app.commands.rows import row_json
 from app.errors import MasteryError
 from app.mastery import blob
@@ -43,6 +45,9 @@ def newest_records(settings: Settings, topic: str, spans: Mapping[int, Span | No
     found: dict[tuple[int, int], Record] = {}
     back = _BACK
     known = {partition: span for partition, span in spans.items() if span is not None}
+    if spans and not known:
+        # Whether it may be read at all is told by reading.
+        _read(settings, {(topic, p): OFFSET_END for p in spans}, found, deadline)
     while True:
         starts = {(topic, p): max(first, end - back) for p, (first, end) in known.items() if end > first}
         complete = _read(settings, starts, found, deadline) and len(known) == len(spans)

@@ -86,13 +86,18 @@ def _firsts(settings: Settings, places: Sequence[tuple[str, int]]) -> dict[tuple
 
 def _ends(consumer: Consumer, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
     ends: dict[tuple[str, int], int] = {}
+    refused: set[tuple[str, int]] = set()
     deadline = time.monotonic() + _REQUEST
     consumer.assign([TopicPartition(*place, OFFSET_END) for place in places])
-    while len(ends) < len(places) and (left := deadline - time.monotonic()) > 0:
+    while len(ends) + len(refused) < len(places) and (left := deadline - time.monotonic()) > 0:
         message = consumer.poll(left)
         if message is None:
             break
         place, error = (str(message.topic()), int(message.partition() or 0)), message.error()
+        if error is not None and error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            refused.add(place)
+            consumer.pause([TopicPartition(*place)])
+            continue
         if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its name
             continue
         if place not in ends:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from app.errors import MasteryError
-from app.web.problems import BrokerAway, Problem
+from app.kafka import AccessDenied
+from app.web.problems import BrokerAway, BrokerRefuses, Problem
 
 __all__ = ["PATIENCE", "Made", "Shared", "broker_away", "from_broker"]
 
@@ -90,9 +91,11 @@ async def from_broker(shared: Shared[_Value], broker: str) -> Made[_Value]:
 
 
 def broker_away(error: Exception, broker: str, patience: float = PATIENCE) -> Problem:
-    """Say that Kafka does not give what was asked for: in time, or at all."""
+    """Say that Kafka does not give what was asked for: in time, to this worker, or at all."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, AccessDenied):
+        return BrokerRefuses(str(error), hint=error.hint, headers=_RETRY)
     if isinstance(error, MasteryError):
         return BrokerAway(str(error), hint=error.hint, headers=_RETRY)
     return BrokerAway(
