@@ -179,6 +179,29 @@ def test_settings_exist_and_none_is_a_secret(model):
 
 
 @with_the_parser
+def test_what_takes_events_in_is_there_for_those_who_ask_for_it(parser, model):
+    services = read_compose(parser, COMPOSE_PROFILES="receive,sqs")["services"]
+    assert services.keys() - model["services"].keys() == {"receive", "receive-sqs"}
+    for name, way in (("receive", "https"), ("receive-sqs", "sqs")):
+        service = services[name]
+        assert service["command"] == ["receive", way]
+        assert unknown_variables(service["environment"]) == {}
+        assert not {key for key in service["environment"] if key.endswith(("SECRET", "AUTH"))}
+        assert service["restart"] == "unless-stopped"
+        assert service["stop_grace_period"] == "30s"
+        assert f":{service['environment'].get('MASTERY_RECEIVE_PORT', 6060)}/health/ready" in str(
+            service["healthcheck"]["test"]
+        )
+    (port,) = services["receive"]["ports"]
+    assert (port["host_ip"], port["published"], port["target"]) == ("127.0.0.1", "6060", 6060)
+    (secrets,) = services["receive"]["volumes"]
+    assert secrets["read_only"]
+    file = services["receive"]["environment"]["MASTERY_RECEIVE_PATH_SECRET_FILE"]
+    assert file in str(services["setup"]["command"])
+    assert "ports" not in services["receive-sqs"]
+
+
+@with_the_parser
 def test_what_must_outlive_a_container_lies_in_a_volume_of_its_own(model):
     services = model["services"]
     mounts = {

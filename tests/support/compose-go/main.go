@@ -16,6 +16,8 @@ func main() {
 		cli.WithOsEnv,
 		cli.WithEnvFiles(),
 		cli.WithDotEnv,
+		// Those that COMPOSE_PROFILES names.
+		cli.WithDefaultProfiles(),
 	)
 	exitOn(err)
 	// Checks the file by the specification's schema, and that everything it names is there.
