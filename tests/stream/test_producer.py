@@ -116,6 +116,18 @@ def test_a_generation_that_is_over_fences(
     assert caught.value.hint is None or MEMBER not in caught.value.hint
 
 
+def test_records_that_no_topic_took_in_time_are_the_reason_when_the_broker_gives_the_transaction_up(
+    cluster: MockCluster, producer: TransactionalProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(producer, "flush", lambda: time.sleep(0.02))
+    monkeypatch.setattr("app.stream.producer.TRANSACTION_TIMEOUT", 0.02)
+    cluster.fail(ApiKey.ADD_OFFSETS_TO_TXN, KafkaError.INVALID_PRODUCER_EPOCH)
+    with pytest.raises(CheckpointFailed, match="did not take all records") as caught:
+        commit(producer, output_of(b"1"))
+    assert not isinstance(caught.value, ProducerFenced)
+    assert "mastery topics check" in str(caught.value.hint)
+
+
 @pytest.mark.parametrize("request_kind", [ApiKey.PRODUCE, ApiKey.ADD_PARTITIONS_TO_TXN, ApiKey.END_TXN])
 def test_another_holder_of_the_id_fences(
     cluster: MockCluster, producer: TransactionalProducer, request_kind: int
