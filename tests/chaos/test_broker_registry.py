@@ -119,7 +119,7 @@ def test_registry_goes_away_while_workers_run(late_run, link: FaultProxy, url: s
         assert not run.own_exits, worker.log
 
 
-@scenario("start-without-registry", ci=True, seconds=120)
+@scenario("start-without-registry", seconds=180)
 def test_worker_starts_before_the_registry(fault_run, link: FaultProxy, url: str) -> None:
     """A worker starts while the registry is away: it waits, not ready, and says why; nothing is written.
 
@@ -140,7 +140,7 @@ def test_worker_starts_before_the_registry(fault_run, link: FaultProxy, url: str
         assert worker.running, worker.log
 
 
-@scenario("schema-incompatible", ci=True, seconds=120)
+@scenario("schema-incompatible", ci=True, seconds=180)
 def test_registry_holds_a_schema_that_does_not_fit(fault_run, client: SchemaRegistryClient, url: str) -> None:
     """Somebody has registered another schema for one of the twelve events: a field has another type.
 
