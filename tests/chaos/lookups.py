@@ -17,6 +17,9 @@ Student = tuple[str, str]
 
 _THREADS = 5
 
+#: One of these must be in the words of a 503: rows are restored or move, or their worker is silent or new.
+_REASONS = ("restored", "move", "moving", "not answer", "cannot be reached", "just started")
+
 
 class Lookups:
     """Threads that ask, at so many look-ups a second, any of the workers for any student.
@@ -121,7 +124,7 @@ class Lookups:
                 return "there are rows" if expected else None
             case http.client.SERVICE_UNAVAILABLE:
                 told = json.dumps(answer)
-                said = any(word in told for word in ("restor", "mov", "not ready", "no answer", "not joined"))
+                said = any(word in told for word in _REASONS)
                 return None if said and "retry-after" in headers else f"says nothing: {told[:300]}"
         return f"no status to be seen: {json.dumps(answer)[:300]}"
 

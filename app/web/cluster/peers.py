@@ -135,7 +135,8 @@ def _problem(response: httpx.Response) -> Exception:
     if status == httpx.codes.SERVICE_UNAVAILABLE:
         kind: type[Problem] = TooSlow if told.get("title") == TooSlow.title else NotReady
         known = {name: told[name] for name in ("progress",) if name in told}
-        return kind(detail, hint=hint, **known)
+        wait = response.headers.get("Retry-After")
+        return kind(detail, hint=hint, headers={"Retry-After": wait} if wait else None, **known)
     if status in _PROBLEMS:
         # Where it looked, and found nothing.
         held = told.get("partitions")

@@ -65,10 +65,12 @@ def test_the_part_of_another_worker() -> None:
 def test_its_problems_are_problems_here(status: int, kind: type[Exception]) -> None:
     body = {"title": "t", "detail": "so it is", "hint": "wait", "progress": 0.5}
     with pytest.raises(kind) as caught:
-        ask(lambda _: httpx.Response(status, json=body, headers={"Location": "http://elsewhere/"}))
+        headers = {"Location": "http://elsewhere/", "Retry-After": "7"}
+        ask(lambda _: httpx.Response(status, json=body, headers=headers))
     if isinstance(caught.value, NotReady):
         assert (str(caught.value), caught.value.hint) == ("so it is", "wait")
         assert caught.value.more == {"progress": 0.5}
+        assert caught.value.headers == {"Retry-After": "7"}
 
 
 def test_too_slow_is_told_from_not_ready() -> None:
