@@ -51,7 +51,7 @@ bench: install ## Measure against peers on real Kafka (minutes); FULL=1 for all 
 	$(BIN)/python -m bench $(if $(FULL),--full) $(ARGS)
 	$(if $(FULL),$(BIN)/python -m bench.report)
 
-bench-guard: install ## Say what is slower than in a commit: BASE=<commit> (two minutes, no Kafka)
+bench-guard: install ## Say what is slower than in a commit: BASE=<commit> (three minutes, no Kafka)
 	$(BIN)/python -m bench.guard $(ARGS) $(or $(BASE),HEAD)
 
 lock: ## Resolve the dependencies anew and write requirements.lock
