@@ -42,8 +42,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Keep why a test failed for the record of its run, which is written when its fixtures end."""
     report = yield
-    if report.when == "call" and report.failed:
-        item.stash[FAILURE] = report.longreprtext
+    if report.when == "call":
+        item.stash[FAILURE] = report.longreprtext if report.failed else ""
     return report
 
 

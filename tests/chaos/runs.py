@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FAILURE", "Cluster", "Runs", "worker_settings"]
 
-#: Why a test failed, as long as it is torn down.
+#: Why a test failed, as long as it is torn down: "" if it did not, nothing if it was interrupted.
 FAILURE = pytest.StashKey[str]()
 _Run = TypeVar("_Run", bound="FaultRun")
 
@@ -97,15 +97,20 @@ class Runs(Generic[_Run]):
             raise
         return run
 
-    def close(self, failure: str | None = None) -> None:
-        """End the run that is open, if any, and write its record."""
+    def close(self, failure: str | None = "") -> None:
+        """End the run that is open, if any, and write its record.
+
+        `failure` is empty when all went well, None when nobody knows: the test was interrupted.
+        """
+        if failure is None:
+            failure = "interrupted"
         while self._open:
             run = self._open.pop()
             logs = {worker.name: worker.log for worker in run.workers}
             run.__exit__(None, None, None)
             run.measure(own_exits=len(run.own_exits))
-            run.record.write(failure, first_wrong=run.first_wrong, logs=logs)
-            if failure is not None:
+            run.record.write(failure or None, first_wrong=run.first_wrong, logs=logs)
+            if failure:
                 # pytest shows it below the failure.
                 sys.stdout.write(f"timeline, first wrong record and logs: {run.record.report_file}\n")
 

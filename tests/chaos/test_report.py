@@ -6,10 +6,18 @@ import pytest
 
 from tests.chaos.report import Scenario, merged, rewritten, scenario_text, scenarios, table
 from tests.chaos.scenario import scenario
+from tests.support.worker import CHECKOUT
+
+DOCUMENT = CHECKOUT / "docs" / "reliability.md"
 
 
 def run(*, passed: bool = True, **figures: Any) -> dict[str, Any]:
     return {"scenario": "kill-random", "passed": passed, "figures": figures}
+
+
+def test_the_document_tells_every_scenario() -> None:
+    text = DOCUMENT.read_text()
+    assert rewritten(text, {}) == text, "run python -m tests.chaos.report --write docs/reliability.md"
 
 
 def test_names_are_words_and_belong_to_one_file_at_least() -> None:
