@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 #: Seconds an event may wait for the broker before the process counts as not ready.
 _LATE: Final = 5.0
 
+#: Seconds that one look at the broker takes at most: the end of the process may have to wait for it.
+_LOOK: Final = 3.0
+
 #: Seconds that the last sign of the broker may be old.
 _QUIET: Final = 15.0
 
@@ -166,7 +169,7 @@ class Delivery:
         """All of them: to ask for one by name might make it."""
         self._errors.forget()
         try:
-            return list(self._producer.list_topics(timeout=_LATE).topics)
+            return list(self._producer.list_topics(timeout=_LOOK).topics)
         except KafkaException as error:
             raise broker_failure(self._settings, error, self._errors, what="list topics") from None
 

@@ -8,8 +8,11 @@ import httpx
 import pytest
 
 from app.receive import serving
-from app.receive.serving import Server
+from app.receive.https import receive_https
+from app.receive.serving import Server, listen_for
+from app.settings import SettingsError, load_settings
 from app.web import connections
+from app.web.listen import AddressUnusable, PortInUse
 from tests.receive.fakes import SECRET, until
 from tests.receive.process import ReceiverProcess
 from tests.support.records import create_topic, read_all
@@ -94,14 +97,16 @@ def test_while_kafka_is_away_it_lives_and_canvas_is_told_to_come_again(settings,
     assert receiver.stop() == 0
 
 
-@pytest.mark.parametrize("variables", [{}, {"MASTERY_RECEIVE_HOST": "203.0.113.1"}])
-def test_what_cannot_be_served_ends_it_in_one_line(settings, tmp_path, variables):
-    secret = {"MASTERY_RECEIVE_PATH_SECRET": SECRET} if variables else {}
-    receiver = ReceiverProcess(settings, tmp_path, **variables, **secret)
-    receiver.launch()
-    wait_until(lambda: not receiver.running, timeout=30, what="its end")
-    assert receiver.returncode == (1 if variables else 2)
-    assert receiver.log.startswith("error: ")
+def test_it_does_not_listen_where_anybody_could_bring_events(settings):
+    with pytest.raises(SettingsError, match="events that are not signed need a secret"):
+        receive_https(settings)
+
+
+def test_an_address_that_cannot_be_listened_on():
+    with pytest.raises(AddressUnusable, match="nothing can listen on"):
+        listen_for(load_settings(receive_host="203.0.113.1"))
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(PortInUse, match="in use"):
+        listen_for(load_settings(receive_port=taken.getsockname()[1]))
 
 
 class WholeBody:

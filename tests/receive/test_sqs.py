@@ -5,6 +5,8 @@ import json
 import pytest
 
 from app.receive.queue import Queue, QueueUnusable
+from app.receive.sqs import receive_sqs
+from app.settings import SettingsError, load_settings
 from tests.receive.process import ReceiverProcess
 from tests.receive.queues import LOGIN, left_in, sent
 from tests.support.records import create_topic, read_all
@@ -53,12 +55,9 @@ def test_a_queue_that_is_not_there_ends_it_in_one_line(aws, url, settings, tmp_p
     assert "Traceback" not in receiver.log
 
 
-def test_a_queue_must_be_named(settings, tmp_path):
-    receiver = ReceiverProcess(settings, tmp_path, "sqs")
-    receiver.launch()
-    wait_until(lambda: not receiver.running, timeout=30, what="its end")
-    assert receiver.returncode == 2
-    assert "MASTERY_RECEIVE_SQS_QUEUE is not set" in receiver.log
+def test_a_queue_must_be_named():
+    with pytest.raises(SettingsError, match="MASTERY_RECEIVE_SQS_QUEUE is not set"):
+        receive_sqs(load_settings())
 
 
 def test_messages_are_kept_from_others_deleted_and_given_back(client, url):
