@@ -275,11 +275,18 @@ def _failure(call: str, error: KafkaException) -> CheckpointFailed:
             f"{call} failed: {_name(error)}",
             hint="another worker has its partitions by now: start it again, it takes its share",
         )
-    if code == KafkaError._INCONSISTENT:  # librdkafka's word for it, said of no record in particular
+    # librdkafka's words for it, said of no record in particular: of the commit, and of the next record.
+    if code == KafkaError._INCONSISTENT or (code == KafkaError._STATE and call == "produce"):
         return CheckpointFailed(
             "the broker did not take all records of a checkpoint",
-            hint="`mastery topics check` tells which topic is gone or differs. Else this machine's clock may"
-            " be ahead of the broker's, which refuses records of the future",
+            hint=f"{_WHICH_TOPIC}. Else this machine's clock may be ahead of the broker's, which refuses"
+            " records of the future",
+        )
+    if code == KafkaError.MSG_SIZE_TOO_LARGE:
+        return CheckpointFailed(
+            "the broker did not take all records of a checkpoint: one is larger than its topic takes"
+            f" ({_name(error)})",
+            hint=_WHICH_TOPIC,
         )
     if code == KafkaError.INVALID_TIMESTAMP:
         # Rows carry this machine's time. Brokers take an hour ahead of theirs, by default (KIP-937).

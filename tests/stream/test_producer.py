@@ -158,6 +158,24 @@ def test_records_that_were_not_delivered_are_told_with_what_to_do(
     assert "mastery topics check" in str(caught.value.hint)
 
 
+def test_a_record_larger_than_its_topic_takes_is_told_by_whichever_call_learns_of_it(
+    cluster: MockCluster, producer: TransactionalProducer
+) -> None:
+    """After the flush it is the next call of the transaction; while more is produced, that."""
+    cluster.fail(ApiKey.PRODUCE, KafkaError.MSG_SIZE_TOO_LARGE)
+    with pytest.raises(CheckpointFailed, match="larger than its topic takes") as caught:
+        commit(producer, output_of(b"1"))
+    assert "mastery topics check" in str(caught.value.hint)
+    producer.abort()
+    cluster.fail(ApiKey.PRODUCE, KafkaError.MSG_SIZE_TOO_LARGE)
+    producer.begin()
+    producer.produce(output_of(b"1"))
+    producer.flush()
+    with pytest.raises(CheckpointFailed, match="did not take all records") as caught:
+        producer.produce(output_of(b"2"))
+    assert "mastery topics check" in str(caught.value.hint)
+
+
 def test_a_clock_that_is_ahead_is_told(cluster: MockCluster, producer: TransactionalProducer) -> None:
     """The flush says that a record was refused, the calls after it why; which comes first, timing decides."""
     cluster.fail(ApiKey.PRODUCE, KafkaError.INVALID_TIMESTAMP)
