@@ -64,8 +64,8 @@ def test_the_part_of_another_worker() -> None:
 )
 def test_its_problems_are_problems_here(status: int, kind: type[Exception]) -> None:
     body = {"title": "t", "detail": "so it is", "hint": "wait", "progress": 0.5}
+    headers = {"Location": "http://elsewhere/", "Retry-After": "7"}
     with pytest.raises(kind) as caught:
-        headers = {"Location": "http://elsewhere/", "Retry-After": "7"}
         ask(lambda _: httpx.Response(status, json=body, headers=headers))
     if isinstance(caught.value, NotReady):
         assert (str(caught.value), caught.value.hint) == ("so it is", "wait")
