@@ -15,7 +15,7 @@ __all__ = ["Lookups", "Student"]
 Student = tuple[str, str]
 """Root account and student."""
 
-_THREADS = 5
+_THREADS = 10
 
 #: One of these must be in the words of a 503: rows are restored or move, or their worker is silent or new.
 _REASONS = ("restored", "move", "moving", "not answer", "cannot be reached", "just started")
