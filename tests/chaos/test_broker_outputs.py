@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -95,22 +94,24 @@ class _Start(Protocol):
 @pytest.fixture
 def output_run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[_Start]:
     """Make a started run that holds back the events of one outcome."""
-    with ExitStack() as stack:
+    made: list[Runs[_OutputRun]] = []
 
-        def start(*, seed: int, outcome: str, part: str) -> _OutputRun:
-            def make(
-                kafka: Cluster, settings: Settings, folder: Path, *, seed: int, record: RunRecord, **_: object
-            ) -> _OutputRun:
-                return _OutputRun(kafka, settings, folder, outcome, seed, record)
+    def start(*, seed: int, outcome: str, part: str) -> _OutputRun:
+        def make(
+            kafka: Cluster, settings: Settings, folder: Path, *, seed: int, record: RunRecord, **_: object
+        ) -> _OutputRun:
+            return _OutputRun(kafka, settings, folder, outcome, seed, record)
 
-            stack.close()
-            folder = tmp_path / f"{seed}-{part}"
-            folder.mkdir()
-            runs = Runs(request, folder, worker_settings, make)
-            stack.callback(lambda: runs.close(request.node.stash.get(FAILURE, None)))
-            return runs(seed=seed, part=part)
+        for runs in made:
+            runs.close()
+        folder = tmp_path / f"{seed}-{part}"
+        folder.mkdir()
+        made.append(Runs(request, folder, worker_settings, make))
+        return made[-1](seed=seed, part=part)
 
-        yield start
+    yield start
+    for runs in made:
+        runs.close(request.node.stash.get(FAILURE, None))
 
 
 def _fail_and_mend(run: _OutputRun, way: str) -> None:
