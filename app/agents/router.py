@@ -98,10 +98,18 @@ class Router:
         self, output: Output, batch: RecordBatch, record: RawRecord, refusal: EventRefused, now: int
     ) -> None:
         """Take the events out of a record that is none itself; where that fails for one, refuse it whole."""
+        try:
+            parts = self._unwrap(record.value, refusal.kind)
+        except EventRefused as refused:
+            self._refuse(output, batch, record, refused, now)
+            return
+        if parts is None:
+            self._refuse(output, batch, record, refusal, now)
+            return
         timestamp = _timestamp(record.timestamp, now)
         inner = Output()
         try:
-            for place, value in self._unwrap(record.value, refusal):
+            for place, value in parts:
                 try:
                     self._add(inner, value, timestamp)
                 except EventRefused as refused:

@@ -84,15 +84,15 @@ class Unwrapper:
         names = set(setting.split(","))
         self._allowed = {name for name in Envelope if name in names} | (_IN_AUTO if AUTO in names else set())
 
-    def __call__(self, raw: bytes | None, refusal: EventRefused) -> Sequence[tuple[str, bytes]]:
+    def __call__(self, raw: bytes | None, kind: ErrorKind) -> Sequence[tuple[str, bytes]] | None:
         """Return what a value holds that the decoder refused: the place and the bytes of each part.
 
-        Parts need not be events; whoever decodes them finds out. Raises EventRefused: the refusal itself
-        where there is no envelope, `in-envelope` where there is one that is not to be opened, `too-large` for
-        more events in one record than a worker takes at once.
+        None where it is in no envelope. Parts need not be events; whoever decodes them finds out. Raises
+        EventRefused: `in-envelope` where there is one that is not to be opened, `too-large` for more events
+        in one record than a worker takes at once.
         """
-        if raw is None or refusal.kind not in _LIKELY or (contents := look_into(raw)) is None:
-            raise refusal
+        if raw is None or kind not in _LIKELY or (contents := look_into(raw)) is None:
+            return None
         if self._allowed.issuperset(contents.envelopes):
             if len(contents.parts) > _MOST_EVENTS:
                 raise EventRefused(ErrorKind.TOO_LARGE)
