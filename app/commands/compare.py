@@ -20,7 +20,7 @@ from app.compare.pairs import Comparison
 from app.compare.pairs import compare as compare_scores
 from app.compare.users import read_users
 from app.errors import MasteryError
-from app.reader import topic_partitions
+from app.reader import partitions_of
 from app.settings import Settings, load_settings
 from app.state.query import all_rows
 
@@ -154,8 +154,7 @@ def _list(names: set[str]) -> str:
 
 def _left(settings: Settings) -> int:
     """How many records workers have still to do: of those Canvas may know already."""
-    topics = topic_partitions(settings)
-    inputs = [(topic, partition) for topic in settings.input_topics for partition in topics.get(topic, [])]
+    inputs = partitions_of(settings, settings.input_topics)
     return sum(entry.lag for entry in read_backlog(settings, inputs))
 
 

@@ -17,6 +17,7 @@ from app.forget.sending import send_commands, wait_until_applied
 from app.settings import load_settings
 from app.state.query import rows_of_student
 from app.topics import load_catalogue
+from app.verify.group import members
 
 __all__ = ["NobodyToForget", "forget"]
 
@@ -78,6 +79,8 @@ def forget(
         _confirm()
     at = time.time_ns() // 1_000_000
     if not dry_run:
+        # Whoever may not look at the group could not wait, and the command would stand all the same.
+        members(settings)
         offsets = send_commands(settings, [ForgetCommand(name, user, at) for name in accounts])
         wait_until_applied(settings, offsets, timeout)
     if as_json:

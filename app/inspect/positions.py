@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from app.kafka import BrokerErrors, BrokerUnreachable, broker_failure, consumer_config
-from app.reader import REQUEST_TIMEOUT
+from app.reader import NO_GROUP, REQUEST_TIMEOUT
 from app.settings import Settings
 
 __all__ = ["Span", "find_spans"]
@@ -63,6 +63,6 @@ def _span(consumer: Consumer, message: Message) -> Span | None:
         return offset, max(high, offset + 1)
     if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
         return offset, offset
-    if not error.retriable():
+    if error.code() != NO_GROUP and not error.retriable():
         raise KafkaException(error)
     return None
