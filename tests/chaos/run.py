@@ -256,8 +256,9 @@ class FaultRun:
         After a rebuild, which begins the results again, those of the raw topic alone count.
         """
         commits = read_commits(self.kafka.bootstrap, self.settings.group_id, self._before)
-        generations = {commit.generation for commit in commits}
-        self.measure(commits=len(commits), generations=len(generations), marks=len(self.sampler.marks))
+        # A new group begins with 1.
+        generations = max((commit.generation for commit in commits), default=0)
+        self.measure(commits=len(commits), generations=generations, marks=len(self.sampler.marks))
         assert self.sampler.samples > 10, "committed offsets were hardly looked at"
         seen = [text for topic, text in self.sampler.went_back if topic == self.raw or not rebuilt]
         assert not seen, f"committed offsets went back: {seen}"
