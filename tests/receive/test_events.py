@@ -57,9 +57,10 @@ def test_whatever_the_router_can_parse_is_taken(body):
         (b"\x00" * 100, "not-json"),
         (b"[" * 9_000, "not-json"),
         (b'{"a":' * 1_500 + b"1" + b"}" * 1_500, "not-json"),
-        (gzip.compress(EVENT), "not-json"),
+        (gzip.compress(EVENT, mtime=0), "not-json"),
         (b"eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "signed"),
     ],
+    ids=lambda one: repr(one)[:30],
 )
 def test_what_is_no_json_is_refused(body, reason):
     desk, answer = posted(body)
