@@ -11,6 +11,7 @@ from app.agents.mastery import MasteryProcessor
 from app.definitions.errors import DefinitionUnreadable
 from app.errors import MasteryError
 from app.mastery import blob, forgotten
+from app.mastery.results import Results
 from app.mastery_part import MasteryPart
 from app.schemas.decoder import MalformedRecordError
 from app.schemas.known import KnownSchema, SchemaCatalogue
@@ -50,9 +51,11 @@ def test_the_changelog_is_known_by_what_tells_it_from_another(part: MasteryPart,
     assert (changelog.partitions, changelog.rows_format) == (settings.partitions, blob.FORMAT)
     assert changelog.delete_retention == MONTH
     assert part.table._files.folder == settings.rows_folder
-    accepted = [number for number in range(256) if changelog.check(bytes([number, 1]))]
+    row = blob.encode(Results(), None)
+    accepted = [number for number in range(256) if changelog.check(bytes([number]) + row[1:])]
     assert accepted == [blob.FORMAT, forgotten.FORMAT]
     assert not changelog.check(b"")
+    assert not changelog.check(bytes([blob.FORMAT]) + b"no row")
 
 
 def test_each_input_goes_to_who_knows_it(

@@ -31,7 +31,7 @@ def test_wrong_clocks(mastery_run) -> None:
             worker.wait_ready(90.0)
         run.wait_for_rows(200, timeout=90.0)
         run.school.redefine(1)
-        with run.fault("kill -9 of the one that is ahead"):
+        with run.fault("kill -9 of the one that is ahead", left="now"):
             ahead.kill()
         first = _at(run, "first", _BEHIND)
         first.start()

@@ -124,7 +124,7 @@ def test_times_of_1970_and_9999(school_run) -> None:
         worker.start()
         for number in range(times(2, ci=1)):
             run.wait_for_rows(rng.randint(300, 500), timeout=90.0)
-            with run.fault(f"kill {number}"):
+            with run.fault(f"kill {number}", left="now"):
                 worker.kill()
             worker.start()
             worker.wait_ready(90.0)
@@ -142,7 +142,7 @@ def test_any_order_and_repeats(school_run) -> None:
         worker = run.worker("worker")
         worker.start()
         run.wait_for_rows(rng.randint(300, 500), timeout=90.0)
-        with run.fault("kill"):
+        with run.fault("kill", left="now"):
             worker.kill()
         worker.start()
         worker.wait_ready(90.0)

@@ -89,7 +89,7 @@ def test_kill_and_delete_the_state(mastery_run) -> None:
             worker.wait_ready(60.0)
             run.wait_for_rows(50)
             time.sleep(rng.uniform(0.05, 1.0))
-            with run.fault(f"kill {number}, state deleted"):
+            with run.fault(f"kill {number}, state deleted", left="now"):
                 worker.kill()
             shutil.rmtree(run.state_folder("worker"))
             worker.start()

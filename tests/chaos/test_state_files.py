@@ -121,7 +121,7 @@ def _damage_and_start(
     run: MasteryRun, worker: WatchedWorker, damage: tuple[str, Callable[..., None], bool], rng: random.Random
 ) -> None:
     name, do, must_be_found = damage
-    with run.fault(f"kill -9; {name}"):
+    with run.fault(f"kill -9; {name}", left="now"):
         worker.kill()
         before = _aside(run)
         do(run.state_folder("worker") / "mastery", rng)
