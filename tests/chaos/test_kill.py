@@ -1,8 +1,8 @@
 """kill -9, at any moment and between any two steps of a checkpoint."""
 
 import signal
-import time
 
+from tests.chaos.killing import kill_at_random_points
 from tests.chaos.run import FAULTY_WORKER
 from tests.chaos.scenario import rounds, scenario, times
 
@@ -20,20 +20,7 @@ def test_kill_at_random_points(fault_run) -> None:
         run = fault_run(seed=seed)
         worker = run.worker("worker")
         worker.start()
-        wanted, kills, tries = times(20, ci=5), 0, 0
-        while kills < wanted:
-            if tries % 2:
-                time.sleep(rng.uniform(1.0, 4.0))
-            else:
-                worker.wait_ready()
-                time.sleep(rng.uniform(0.05, 1.0))
-            with run.fault(f"kill {tries}", left="maybe") as fault:
-                worker.kill()
-            # A kill while nothing was left to do would prove nothing.
-            kills += fault.left > 0
-            tries += 1
-            assert tries < 2 * wanted, f"only {kills} of {tries} kills hit a worker that had work left"
-            worker.start()
+        kill_at_random_points(run, worker, rng, wanted=times(20, ci=5))
         run.finish()
 
 

@@ -4,6 +4,7 @@ import shutil
 import signal
 import time
 
+from tests.chaos.killing import kill_at_random_points
 from tests.chaos.mastery_run import MasteryRun
 from tests.chaos.run import FAULTY_WORKER
 from tests.chaos.scenario import FULL, rounds, scenario, times
@@ -107,20 +108,11 @@ def test_kill_at_random_points(mastery_run) -> None:
         run = mastery_run(seed=seed, account_level_scales=True)
         worker = run.worker("worker")
         worker.start()
-        wanted, kills, tries = times(10, ci=4), 0, 0
-        while kills < wanted:
-            if tries % 2:
-                time.sleep(rng.uniform(1.0, 4.0))
-            else:
-                worker.wait_ready()
-                time.sleep(rng.uniform(0.05, 1.0))
-            with run.fault(f"kill {tries}", left="maybe") as fault:
-                worker.kill()
-            # A kill while nothing was left to do would prove nothing.
-            kills += fault.left > 0
-            tries += 1
-            assert tries < 2 * wanted, f"only {kills} of {tries} kills hit a worker that had work left"
-            if tries % 4 == 2:
-                run.school.redefine(tries)
-            worker.start()
+        kill_at_random_points(
+            run,
+            worker,
+            rng,
+            wanted=times(10, ci=4),
+            after=lambda tries, run=run: run.school.redefine(tries) if tries % 4 == 2 else None,
+        )
         run.finish()
