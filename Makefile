@@ -9,7 +9,9 @@ PYTHON ?=
 # How many test processes run side by side: tests wait more than they compute. JOBS=0 leaves it at this one, for a
 # debugger.
 JOBS   ?=
-PYTEST  = $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
+# A test process that crashed is not replaced: pytest-xdist 3.8 then waits for ever at the end (its issues 1313, 1378).
+# Its test counts as failed, and the others run what is left.
+PYTEST  = $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --max-worker-restart 0 --numprocesses
 
 .PHONY: help install demo lint format test test-kafka test-browser chaos bench bench-guard lock
 
@@ -45,7 +47,7 @@ test-browser: install ## Run the tests of the web view that need a browser (Chro
 
 chaos: install ## Run every scenario of faults on real Kafka (half an hour), or one: SCENARIO=name SEED=7 MINUTES=10
 	CHAOS_SCENARIO=$(or $(SCENARIO),all) CHAOS_SEED=$(or $(SEED),0) CHAOS_MINUTES=$(or $(MINUTES),0) \
-		$(PYTEST) $(or $(JOBS),2) -m scenario --broker kafka $(ARGS) tests/chaos
+		$(PYTEST) $(or $(JOBS),2) -m scenario --broker kafka -o faulthandler_timeout=0 $(ARGS) tests/chaos
 
 bench: install ## Measure against peers on real Kafka (minutes); FULL=1 for all that docs/performance.md tells
 	$(BIN)/python -m bench $(if $(FULL),--full) $(ARGS)

@@ -14,6 +14,9 @@ __all__ = ["ClientRefused", "Connection", "connect"]
 
 # A broker that takes the connection and says nothing (frozen, or no Kafka at all) is given this long.
 _PATIENCE = 5.0
+# The first wait for an answer, doubled each time: what the client reports in between is seen after each.
+_FIRST_WAIT = 0.25
+_LEAST_WAIT = 0.02
 # A name with two addresses (localhost: ::1 and 127.0.0.1) reports "all brokers down" after the first, and
 # librdkafka connects again after 0.1 s.
 _OTHER_ADDRESSES = 0.5
@@ -71,26 +74,32 @@ def connect(settings: Settings) -> Connection:
             f"the Kafka client refuses its settings: {error.args[0].str()}",
             hint="check the MASTERY_TLS_* files and their password",
         ) from None
-    answer = admin.describe_cluster(request_timeout=_PATIENCE)
     deadline = time.monotonic() + _PATIENCE
-    while not answer.done():
-        # The cause of a refused login or certificate comes through the callback alone, and only when polled.
-        admin.poll(0.02)
-        if watch.last is not None:
-            failure = broker_failure(settings, watch.last)
-            if failure.permanent:
-                raise failure
+    wait = _FIRST_WAIT
+    while (problem := _asked(admin, min(wait, deadline - time.monotonic()))) is not None:
+        failure = broker_failure(settings, problem, watch, what="list the topics")
+        if failure.permanent:
+            raise failure
         now = time.monotonic()
-        if now > deadline or (watch.down_since is not None and now > watch.down_since + _OTHER_ADDRESSES):
-            raise _unreachable(settings, watch)
-    # Not result(): what that raises holds this frame, which holds the client, and so keeps it from closing.
-    problem = answer.exception()
-    if isinstance(problem, KafkaException):
-        failure = broker_failure(settings, problem, watch, what="describe the cluster")
-        if isinstance(failure, BrokerUnreachable):
-            raise _unreachable(settings, watch)
-        raise failure
+        if now >= deadline or (watch.down_since is not None and now > watch.down_since + _OTHER_ADDRESSES):
+            raise _unreachable(settings, watch) if isinstance(failure, BrokerUnreachable) else failure
+        wait *= 2
     return Connection(admin, watch)
+
+
+def _asked(admin: AdminClient, wait: float) -> KafkaException | None:
+    """Return why no broker answered within `wait` seconds, or None if one did.
+
+    By a metadata request: an admin request (describe_cluster) whose broker stops and goes on can abort the
+    process, as in librdkafka's issue 4605.
+    """
+    try:
+        admin.list_topics(timeout=max(wait, _LEAST_WAIT))
+    except KafkaException as error:
+        # The cause of a refused login or certificate comes through the callback alone, and only when polled.
+        admin.poll(_LEAST_WAIT)
+        return error.with_traceback(None)  # which would keep the client from closing
+    return None
 
 
 def _failed(text: str) -> _Failed:
