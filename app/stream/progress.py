@@ -197,6 +197,15 @@ class Progress:
             self._answered_at = max(self._answered_at, answered_at or 0.0)
             self._move(positions, "end")
 
+    def behind(self) -> int:
+        """How many offsets lie between what is committed and the known ends, over all partitions."""
+        with self._lock:
+            return sum(
+                max(0, one.end - one.committed)
+                for one in self._partitions.values()
+                if one.end is not None and one.committed is not None
+            )
+
     def snapshot(self) -> ProgressSnapshot:
         """Return one consistent copy."""
         with self._lock:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["EVENT_NAMES", "FAULTY_WORKER", "FaultRun"]
 
+#: Seconds within which a worker that keeps up has something uncommitted: events come each some milliseconds.
+_LOOK_FOR = 2.0
+
 FAULTY_WORKER = ("tests.chaos.faulty_worker",)
 
 EVENT_NAMES = (
@@ -142,7 +145,7 @@ class FaultRun:
         """
         fed, fault = self.feeder.positions(), Fault(text)
         if left == "before":
-            fault.left = self.require_work_left()
+            fault.left = self.require_work_left(timeout=_LOOK_FOR)
         self.note(text)
         yield fault
         committed = self.committed()
@@ -157,16 +160,18 @@ class FaultRun:
         )
         self.record.count(faults=fault.left > 0)
 
-    def _fed_beyond(self, committed: dict[int, int], timeout: float = 2.0) -> dict[int, int]:
+    def _fed_beyond(self, committed: dict[int, int]) -> dict[int, int]:
         """Return what is fed when it is more than what was committed, or when the time is over."""
-        until = time.monotonic() + timeout
+        until = time.monotonic() + _LOOK_FOR
         while not self._left(fed := self.feeder.positions(), committed) and time.monotonic() < until:
             time.sleep(0.01)
         return fed
 
-    def require_work_left(self) -> int:
-        """Return how many of the events fed until now are not committed; fail if there are none."""
-        left = self.left_of(self.feeder.positions())
+    def require_work_left(self, timeout: float = 0.0) -> int:
+        """Return how many of the events fed are not committed as soon as there are some; else fail."""
+        until = time.monotonic() + timeout
+        while not (left := self.left_of(self.feeder.positions())) and time.monotonic() < until:
+            time.sleep(0.01)
         assert left > 0, "nothing is left to do: what comes now would prove nothing"
         return left
 

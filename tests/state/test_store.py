@@ -79,6 +79,20 @@ def test_a_file_is_what_a_dict_would_be(
             )
 
 
+@pytest.mark.parametrize("count", [1, 255, 256, 257, 511, 1_000])
+def test_each_of_many_rows_is_written_once(path: Path, count: int) -> None:
+    """Statements take up to 256 rows together."""
+    first = {f"root:user:{number}".encode(): b"first" for number in range(count)}
+    rows = {key: b"row %d" % number for number, key in enumerate(first)}
+    with PartitionStore(path, IDENTITY) as store:
+        store.finish_restore()
+        store.write(first, 1)
+        store.write(rows, 2)
+    with StoreReader(path) as reader:
+        assert reader.count() == count
+        assert reader.get_many(rows) == rows
+
+
 def test_a_scan_reads_no_further_than_its_prefix(path: Path) -> None:
     rows = [(f"root:{number:05}:7".encode(), b"v") for number in range(20_000)]
     with restored(path, rows), StoreReader(path) as reader:

@@ -425,19 +425,74 @@ def test_a_touch_of_an_assignment_that_is_over_is_dropped(setup: Setup) -> None:
     assert (setup.producer.calls, setup.state.calls) == ([], [])
 
 
+def test_commits_are_rarer_while_much_waits(setup: Setup) -> None:
+    assignment = assignment_of(1)
+    setup.open(assignment)
+    setup.progress.assigned(1, {("raw", 0): 0})
+    setup.progress.ends({("raw", 0): 50_000})
+    setup.write(make_batch(assignment, 0, 0, size=5))
+    setup.loop.do_job()
+    setup.write(make_batch(assignment, 0, 5, size=5))
+    setup.loop.settle(0.9)
+    assert not setup.loop.jobs
+    setup.loop.settle(0.11)
+    setup.loop.do_job()
+    setup.progress.ends({("raw", 0): 11})
+    setup.write(make_batch(assignment, 0, 10, size=1))
+    setup.loop.settle(INTERVAL + ROUNDING)
+    assert len(setup.loop.jobs) == 1
+
+
 def test_state_is_written_after_the_commit_and_then_released(setup: Setup) -> None:
     assignment = assignment_of(1)
     setup.open(assignment)
     setup.touch(assignment, Output(changes=["first"]))
     setup.loop.do_job()
+    assert (setup.producer.calls, setup.state.calls) == (["begin", "produce", "commit"], [])
+    setup.loop.do_job()
+    assert setup.state.calls == [("write", ["first"]), ("release", ["first"])]
     setup.touch(assignment, Output(changes=["second"]))
     setup.write(make_batch(assignment))
     setup.touch(assignment, Output(changes=["third", "fourth"]), partition=1)
     setup.loop.settle(INTERVAL)
-    assert setup.state.calls == [("write", ["first"]), ("release", ["first"])]
+    setup.loop.do_job()
     setup.loop.do_job()
     later = ["second", "third", "fourth"]
     assert setup.state.calls[2:] == [("write", later), ("release", later)]
+
+
+def test_batches_are_taken_while_state_is_written_but_not_committed(setup: Setup) -> None:
+    assignment = assignment_of(1)
+    setup.open(assignment)
+    setup.touch(assignment, Output(changes=["first"]))
+    setup.loop.do_job()
+    setup.loop.settle(INTERVAL)
+    taken = setup.touch(assignment, Output(changes=["second"]))
+    assert taken.result() is True
+    assert setup.producer.calls == ["begin", "produce", "commit", "begin", "produce"]
+    waiting = setup.write(make_batch(assignment))
+    setup.loop.settle(10 * INTERVAL)
+    assert not waiting.done()
+    assert len(setup.loop.jobs) == 1, "the next commit waits for the state of this one"
+    setup.loop.do_job()
+    assert setup.state.calls == [("write", ["first"]), ("release", ["first"])]
+    setup.loop.do_job()
+    assert setup.producer.calls[5:] == ["commit", "begin", "produce"]
+    assert waiting.result() is True
+
+
+def test_draining_waits_until_the_state_is_written(setup: Setup) -> None:
+    assignment = assignment_of(1)
+    setup.open(assignment)
+    setup.touch(assignment, Output(changes=["first"]))
+    setup.loop.do_job()
+    setup.touch(assignment, Output(changes=["second"]))
+    draining = setup.drain()
+    for _ in range(3):
+        assert not draining.done()
+        setup.loop.do_job()
+    assert draining.exception() is None
+    assert [name for name, _ in setup.state.calls] == ["write", "release", "write", "release"]
 
 
 def test_what_was_not_committed_is_never_in_the_state(setup: Setup) -> None:
@@ -457,12 +512,64 @@ def test_a_disk_that_is_full_ends_the_worker_with_its_own_words_and_nothing_is_a
     setup.state.error = MasteryError("no room", hint="make room")
     setup.touch(assignment, Output(changes=["kept by Kafka"]))
     setup.loop.do_job()
+    setup.loop.do_job()
     [failure] = setup.failures
     assert (type(failure), str(failure), failure.hint) == (StateNotWritten, "no room", "make room")
     assert setup.producer.calls == ["begin", "produce", "commit"]
     refused = setup.write(make_batch(assignment))
     assert refused.exception() is failure
     assert setup.drain().exception() is None
+
+
+def test_state_that_cannot_be_written_while_the_next_checkpoint_drains_is_told_once(setup: Setup) -> None:
+    assignment = assignment_of(1)
+    setup.open(assignment)
+    setup.state.error = MasteryError("no room", hint="make room")
+    setup.touch(assignment, Output(changes=["first"]))
+    setup.loop.do_job()
+    setup.touch(assignment, Output(changes=["second"]))
+    draining = setup.drain()
+    setup.loop.do_job()
+    [failure] = setup.failures
+    setup.loop.do_job()
+    assert setup.producer.calls[3:] == ["begin", "produce", "commit"], "Kafka has what the state lacks"
+    assert draining.exception() is failure
+    assert setup.failures == [failure]
+
+
+@pytest.mark.parametrize("end", ["close", "drain"])
+def test_the_state_is_left_alone_only_when_it_is_written(end: str) -> None:
+    """Whoever closes a checkpointer, or takes partitions away, closes the files that are being written."""
+    begun, go_on = threading.Event(), threading.Event()
+    written: list[object] = []
+
+    class SlowState(FakeState):
+        def write(self, changes: Iterable[object]) -> None:
+            begun.set()
+            assert go_on.wait(10.0)
+            written.extend(changes)
+
+    async def ended() -> list[object]:
+        checkpointer = Checkpointer(
+            FakeProducer(busy=lambda: False),
+            Progress(),
+            "group",
+            interval=INTERVAL,
+            on_failure=lambda _: None,
+            state=SlowState(),
+        )
+        assignment = assignment_of(1)
+        checkpointer.open(assignment, dict.fromkeys(assignment.partitions, 0))
+        await checkpointer.write(Touch("raw", 0, assignment), Output(changes=["row"]))
+        await asyncio.get_running_loop().run_in_executor(None, begun.wait)
+        threading.Timer(0.1, go_on.set).start()
+        if end == "drain":
+            await checkpointer.drain()
+        else:
+            checkpointer.close()
+        return list(written)
+
+    assert asyncio.run(ended()) == ["row"]
 
 
 def test_a_checkpoint_without_changes_does_not_touch_the_state(setup: Setup) -> None:
