@@ -77,7 +77,7 @@ def connect(settings: Settings) -> Connection:
     deadline = time.monotonic() + _PATIENCE
     wait = _FIRST_WAIT
     while (problem := _asked(admin, min(wait, deadline - time.monotonic()))) is not None:
-        failure = broker_failure(settings, problem, watch, what="list the topics")
+        failure = broker_failure(settings, problem, watch)
         if failure.permanent:
             raise failure
         now = time.monotonic()

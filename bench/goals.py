@@ -11,12 +11,14 @@ __all__ = ["goals_table"]
 Result = dict[str, Any]
 
 
-def _pair(results: Mapping[str, Result], name: str, workload: str, peer: str, figure: str) -> float | None:
+def _pair(
+    results: Mapping[str, Result], name: str, workload: str, peer: str, figure: str, own: str = OURS
+) -> float | None:
     """The median of ours over theirs, pair by pair."""
     if name not in results:
         return None
     result = results[name]
-    ours, theirs = (by_round(result, workload, who) for who in (OURS, peer))
+    ours, theirs = (by_round(result, workload, who) for who in (own, peer))
     found = ratios(ours, theirs, lambda a, b: a[figure] / b[figure])
     return median(found) if found else None
 
@@ -72,8 +74,8 @@ def goals_table(results: Mapping[str, Result]) -> str:
     def fan(peer: str, figure: str) -> float | None:
         return _pair(results, "fanout", "fan-out", peer, figure)
 
-    def state(peer: str, figure: str) -> float | None:
-        return _pair(results, "mastery", "mastery", peer, figure)
+    def state(peer: str, figure: str, own: str = OURS) -> float | None:
+        return _pair(results, "mastery", "mastery", peer, figure, own)
 
     rate, cpu, warm_rate, warm_cpu = (
         "events_per_second",
@@ -98,6 +100,10 @@ def goals_table(results: Mapping[str, Result]) -> str:
         (
             "mastery: 1.3 times Kafka Streams, one thread, exactly once, with its simpler state job, warm",
             _least(1.3, state("streams-1", warm_rate)),
+        ),
+        (
+            "mastery: the same with `--processes 2`, as its threads have both cores",
+            _least(1.3, state("streams-1", warm_rate, f"{OURS}-2")),
         ),
         ("mastery: at most 0.6 of its CPU, warm", _most(0.6, state("streams-1", warm_cpu))),
         ("mastery: 15 times plain Faust", _least(15, state("plain-faust", rate))),

@@ -8,6 +8,7 @@ others are pages of lists. The web server is a process of its own, whose process
 
     python -m bench.web                                   some ten minutes
     python -m bench.web --rows 50000 --events 20000 --pairs 2
+    python -m bench.web --steady 1000 --events 20000 --pairs 2        results at a steady rate
 """
 
 import argparse
@@ -121,7 +122,7 @@ def _turns(stage: Stage, worker: ChildProcess, load: Load, arguments: argparse.N
             results = list(_results(fed, events, arguments.rows))
             load.switch(on=asking)
             time.sleep(_SETTLE)
-            both.append(_turn(stage, worker, results, asking=asking))
+            both.append(_turn(stage, worker, results, arguments.steady, asking=asking))
             load.switch(on=False)
         found += both
         off, on = sorted(both, key=lambda one: one.asking)
@@ -135,10 +136,19 @@ def _turns(stage: Stage, worker: ChildProcess, load: Load, arguments: argparse.N
     return found
 
 
-def _turn(stage: Stage, worker: ChildProcess, results: list[bytes], *, asking: bool) -> Turn:
+def _paced(results: list[bytes], rate: float) -> Iterator[bytes]:
+    """So many a second; all at once for 0."""
+    began = time.monotonic()
+    for number, result in enumerate(results):
+        if rate and (early := began + number / rate - time.monotonic()) > 0:
+            time.sleep(early)
+        yield result
+
+
+def _turn(stage: Stage, worker: ChildProcess, results: list[bytes], rate: float, *, asking: bool) -> Turn:
     whole = ProcessTree(worker.pid)
     began, cpu, own = time.monotonic(), whole.cpu_seconds(), _own_cpu(worker.pid)
-    feed(stage.cluster.bootstrap, stage.raw_topic, stage.partitions, results)
+    feed(stage.cluster.bootstrap, stage.raw_topic, stage.partitions, _paced(results, rate))
     while _left(stage):
         if not worker.running or time.monotonic() > began + _STALLED_AFTER:
             raise RuntimeError(f"the worker does not come to the end\n{worker.tail()}")
@@ -229,6 +239,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--partitions", default=12, **number)
     parser.add_argument("--pairs", default=6, **number)
     parser.add_argument("--rate", default=200.0, type=float, help="look-ups a second (default: %(default)s)")
+    parser.add_argument(
+        "--steady", default=0.0, type=float, metavar="RATE", help="results a second; by default all at once"
+    )
     parser.add_argument("--bootstrap", metavar="HOST:PORT", help="a running Kafka; by default one is started")
     arguments = parser.parse_args(argv)
     with (

@@ -179,7 +179,7 @@ class PartitionStore:
                 self._note(position=position)
             if gone:
                 self._note(**{_UNCLEAN: 1})
-        if gone and self.path.stat().st_size <= _CLEAN_AT_ONCE:
+        if gone and self._size() <= _CLEAN_AT_ONCE:
             self.clean()
 
     def _upsert(self, columns: Sequence[bytes | int]) -> None:
@@ -235,6 +235,12 @@ class PartitionStore:
             return
         with transaction(self._db, self.path):
             self._db.execute("DELETE FROM meta WHERE name = ?", (_UNCLEAN,))
+
+    def _size(self) -> int:
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0  # moved aside meanwhile
 
     def mark_synced(self) -> None:
         """Note that the file holds all of the changelog now."""

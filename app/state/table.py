@@ -56,8 +56,8 @@ class StateTable:
     """Rows by key, each in the partition of the record that it was made from.
 
     One writer for each partition: the stream. `get_many` and `stage` belong to the event loop; what was
-    staged is seen by `get_many` at once, and written by `write` once its transaction is committed.
-    `take_over` and `write` block, in threads, never at the same time.
+    staged is seen by `get_many` at once, and written by `write` once its transaction is committed, while the
+    event loop reads. `take_over` and `write` block, in threads, never at the same time.
 
     A file that turns out to be damaged while it is used is moved aside; the error ends the worker, and its
     next start restores the partition.
@@ -69,6 +69,8 @@ class StateTable:
         self._config = config
         self._files = StateFiles(folder)
         self._partitions: dict[int, _Partition] = {}
+        #: Open, though no longer held: the event loop or the writing thread may be in the midst of a call.
+        self._condemned_ones: list[_Partition] = []
         self._overlay = Overlay()
         self._notes: dict[int, dict[str, str]] = {}
         #: Files that this process has read in full or written from the beginning. Nobody else writes them.
@@ -212,15 +214,19 @@ class StateTable:
         try:
             yield
         except StateFileUnusable as error:
-            self._partitions.pop(partition).close()
-            self._trusted.discard(partition)
-            self._files.move_aside(partition, str(error))
+            # Perhaps both threads find it: the first one moves the file.
+            condemned = self._partitions.pop(partition, None)
+            if condemned is not None:
+                self._condemned_ones.append(condemned)
+                self._trusted.discard(partition)
+                self._files.move_aside(partition, str(error))
             raise
 
     def _close_all(self) -> None:
-        for one in self._partitions.values():
+        for one in (*self._partitions.values(), *self._condemned_ones):
             one.close()
         self._partitions = {}
+        self._condemned_ones = []
 
     def _open(self, partition: int) -> PartitionStore:
         changelog = self._changelog

@@ -171,9 +171,11 @@ class StreamApp(faust.App):
             self.progress.enter(Phase.STOPPING)
         elif self.failure is None:
             self.progress.enter(Phase.FAILED, f"unexpected {type(self.crash_reason).__name__}")
-        await super().on_stop()
-        if hasattr(self, "checkpointer"):
-            self.checkpointer.close()
+        try:
+            await super().on_stop()
+        finally:
+            if hasattr(self, "checkpointer"):
+                self.checkpointer.close()
         self._written = not self.crashed
 
     def _end_stop(self) -> None:

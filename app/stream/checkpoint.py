@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.errors import MasteryError
 from app.logs import fields
 from app.stream.batch import (
     Assignment,
@@ -25,6 +24,7 @@ from app.stream.errors import CheckpointFailed, CheckpointStuck, OutOfOrder, Sta
 from app.stream.group_metadata import encode_group_metadata
 from app.stream.producer import TRANSACTION_TIMEOUT, TransactionalProducer
 from app.stream.progress import Progress
+from app.stream.state_writer import StateWriter
 
 __all__ = ["Checkpointer"]
 
@@ -43,12 +43,16 @@ _MUCH = 20_000
 #: workers that have much to catch up with are 5 to 10 % faster by it.
 _INTERVAL_OF_MUCH = 1.0
 
+#: Of one transaction, then: some 16 MiB of raw records, which a slow link takes in TRANSACTION_TIMEOUT, too.
+_MOST_BATCHES = 16
+
 
 @dataclass(slots=True)
 class _Transaction:
     """What the open transaction holds so far."""
 
     assignment: Assignment
+    batches: int = 0
     positions: dict[tuple[str, int], int] = field(default_factory=dict)
     events: Counter[str] = field(default_factory=Counter)
     dead_letters: Counter[str] = field(default_factory=Counter)
@@ -58,6 +62,7 @@ class _Transaction:
     mastery: Counter[str] = field(default_factory=Counter)
 
     def add(self, output: Output) -> None:
+        self.batches += 1
         self.changes += output.changes
         self.mastery.update(output.mastery)
         self.events.update(output.events)
@@ -73,8 +78,8 @@ class Checkpointer:
     much waits to be read. It runs in a thread; meanwhile agents decode and encode the next batches and wait
     with them in `write`. Used from the event loop only.
 
-    The state is written behind, in a thread of its own: what one checkpoint committed, while the next one
-    takes batches. A crash before that is mended from the changelog. Never more than one waits to be written.
+    What it committed is written into the state behind it, while the next one takes batches, and counts as
+    progress then. One checkpoint's state at most waits to be written.
 
     Which batches may be written is decided by the current assignment, compared by identity: `drain` takes it
     away, `open` sets the next one. A batch of another assignment is dropped, as it will be read again by
@@ -93,18 +98,16 @@ class Checkpointer:
         state: StateSink | None = None,
     ) -> None:
         self._producer = producer
-        self._state = state
         self._progress = progress
         self._group_id = group_id
         self._interval = interval
         self._on_failure = on_failure
-        self._committer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="state")
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._writer = None if state is None else StateWriter(state, self._state_failed)
         self._assignment: Assignment | None = None
         self._next: dict[tuple[str, int], int] = {}
         self._open: _Transaction | None = None
         self._commit: asyncio.Task[None] | None = None
-        self._writing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._ended_at = 0.0
         self._failure: CheckpointFailed | None = None
@@ -151,7 +154,7 @@ class Checkpointer:
     async def drain(self) -> None:
         """Take no more batches, commit what is in the open transaction, and wait until its state is written.
 
-        After a failure nothing is committed any more.
+        After a failure it only waits.
 
         Raises:
             CheckpointFailed: the last transaction could not be committed, or its state not written.
@@ -162,33 +165,26 @@ class Checkpointer:
         if not failed and self._open is not None:
             self._start()
             await self._settled()
-        await self._written()
+        if self._writer is not None:
+            await self._writer.idle()
         if not failed:
             self._raise_failure()
 
     def close(self) -> None:
-        """Give up an open transaction, let the threads go, and wait until the state is written.
-
-        To be called once, at the end: the state's files may be closed then, and SQLite ends a process that
-        closes what it writes.
-        """
+        """Give up an open transaction, let the thread go, and wait for the state. To be called once."""
         self._assignment = None
         if self._timer is not None:
             self._timer.cancel()
         if self._open is not None and self._commit is None:
             self._producer.abort()
-        self._committer.shutdown(wait=False)
-        self._writer.shutdown(wait=True)
+        self._executor.shutdown(wait=False)
+        if self._writer is not None:
+            self._writer.close()
 
     async def _settled(self) -> None:
         """Wait until no commit is on its way. Waiters may be cancelled; the commit goes on."""
         while self._commit is not None:
             await asyncio.wait((self._commit,))
-
-    async def _written(self) -> None:
-        """Wait until no state is being written."""
-        while self._writing is not None:
-            await asyncio.wait((self._writing,))
 
     def _put(self, batch: RecordBatch | Touch, output: Output) -> None:
         key = (batch.topic, batch.partition)
@@ -213,12 +209,13 @@ class Checkpointer:
             raise self._failure
 
     def _schedule(self) -> None:
-        if self._timer is not None:
+        due = self._ended_at + self._interval
+        full = self._open is not None and self._open.batches >= _MOST_BATCHES
+        if self._timer is not None and not (full and time.monotonic() >= due):
             return
-        interval = self._interval
-        if self._progress.behind() > _MUCH:
-            interval = max(interval, _INTERVAL_OF_MUCH)
-        delay = self._ended_at + interval - time.monotonic()
+        if not full and self._progress.behind() > _MUCH:
+            due = max(due, self._ended_at + _INTERVAL_OF_MUCH)
+        delay = due - time.monotonic()
         if delay <= 0:
             self._start()
         else:
@@ -248,41 +245,36 @@ class Checkpointer:
         metadata = encode_group_metadata(self._group_id, assignment.generation, assignment.member_id)
         self._progress.checkpoint_began()
         try:
-            # First what was committed before: so what is committed now is written at once.
-            await self._written()
-            await self._in_thread(
-                self._committer, lambda: self._producer.commit(transaction.positions, metadata)
-            )
+            await self._in_thread(lambda: self._producer.commit(transaction.positions, metadata))
         except Exception as error:
             if not isinstance(error, CheckpointFailed):
                 log.exception("the checkpoint failed in an unexpected way")
             await self._fail(_as_failure(error))
         else:
             self._ended_at = time.monotonic()
-            if transaction.changes and self._state is not None and self._failure is None:
-                writing = self._write_state(self._state, transaction.changes)
-                self._writing = asyncio.get_running_loop().create_task(writing)
-            self._committed(transaction, self._ended_at - started)
+            self._progress.checkpoint_ended()
+            await self._finish(transaction, self._ended_at - started)
         finally:
             self._commit = None
 
-    async def _write_state(self, state: StateSink, changes: list[Any]) -> None:
-        """Bring what was committed into the state. A failure ends the app; Kafka has what is missing."""
-        try:
-            await self._in_thread(self._writer, lambda: state.write(changes))
-            state.release(changes)
-        except Exception as error:
-            if isinstance(error, MasteryError) and not isinstance(error, CheckpointFailed):
-                failure: CheckpointFailed = StateNotWritten(str(error), hint=error.hint)
-            else:
-                if not isinstance(error, CheckpointFailed):
-                    log.exception("the state could not be written, in an unexpected way")
-                failure = _as_failure(error)
-            if self._failure is None:
-                self._failure = failure
-                self._on_failure(failure)
-        finally:
-            self._writing = None
+    async def _finish(self, transaction: _Transaction, seconds: float) -> None:
+        """Have the state of a committed transaction written, once that of the one before it is.
+
+        No transaction is open while this waits, so none can time out over a slow disk.
+        """
+        if self._writer is not None:
+            await self._writer.idle()
+            if self._failure is not None:
+                return
+            if transaction.changes:
+                self._writer.write(transaction.changes, lambda: self._committed(transaction, seconds))
+                return
+        self._committed(transaction, seconds)
+
+    def _state_failed(self, failure: StateNotWritten) -> None:
+        if self._failure is None:
+            self._failure = failure
+            self._on_failure(failure)
 
     def _committed(self, transaction: _Transaction, seconds: float) -> None:
         self._progress.committed(
@@ -320,13 +312,14 @@ class Checkpointer:
         """Remember the failure first, so that nothing is written meanwhile; then abort, and tell the app."""
         self._failure = error
         if not isinstance(error, CheckpointStuck):
-            with contextlib.suppress(CheckpointStuck):
-                await self._in_thread(self._committer, self._producer.abort)
+            # RuntimeError: closed meanwhile. Then the broker aborts it, after its time-out.
+            with contextlib.suppress(CheckpointStuck, RuntimeError):
+                await self._in_thread(self._producer.abort)
         self._on_failure(error)
 
-    async def _in_thread(self, thread: ThreadPoolExecutor, call: Callable[[], None]) -> None:
-        """Run a blocking call, but wait for it no longer than `_PATIENCE`."""
-        running = asyncio.get_running_loop().run_in_executor(thread, call)
+    async def _in_thread(self, call: Callable[[], None]) -> None:
+        """Run a blocking call of the producer, but wait for it no longer than `_PATIENCE`."""
+        running = asyncio.get_running_loop().run_in_executor(self._executor, call)
         done, _ = await asyncio.wait((running,), timeout=_PATIENCE)
         if not done:
             raise CheckpointStuck(f"a checkpoint did not end within {_PATIENCE:.0f} s")

@@ -157,9 +157,14 @@ class Progress:
             self._restore = records, left
 
     def checkpoint_began(self) -> None:
-        """Note that a checkpoint is on its way; `committed` ends it."""
+        """Note that a checkpoint is on its way."""
         with self._lock:
             self._checkpoint_began_at = time.monotonic()
+
+    def checkpoint_ended(self) -> None:
+        """Note that the broker has taken it; what it holds is `committed` when its state is written, too."""
+        with self._lock:
+            self._checkpoint_began_at = None
 
     def committed(
         self,
@@ -181,7 +186,6 @@ class Progress:
             self._mastery.update(mastery or {})
             self._last_events.note(newest or {}, time.time())
             self._checkpoints += 1
-            self._checkpoint_began_at = None
             self._checkpoint_seconds += seconds
             self._last_checkpoint_at = self._answered_at = time.time()
             self._last_checkpoint_seconds = seconds

@@ -1,5 +1,8 @@
+import sqlite3
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,9 +12,11 @@ from confluent_kafka import Producer
 
 from app.kafka import client_config
 from app.settings import Settings
+from app.state import store as store_module
 from app.state import table as table_module
 from app.state.errors import StateFileUnusable, StateUnavailable
 from app.state.folder import StateFiles
+from app.state.integrity import row_seal
 from app.state.reader import StoreReader
 from app.state.store import PartitionStore, StoreIdentity
 from app.state.table import Changelog, StateTable
@@ -208,6 +213,37 @@ def test_damage_found_later_ends_the_worker_once(table: StateTable, scene: Scene
     assert third.take_over([0])
     assert len(third.scan_keys(0)) == 33
     third.close()
+
+
+def test_damage_that_is_found_while_rows_are_written_ends_neither_thread_badly(
+    table: StateTable, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite ends a process that closes a file in the midst of a call: both threads have theirs open."""
+    amid, found = threading.Event(), threading.Event()
+
+    def seal_of(key: bytes, value: bytes | None) -> int:
+        amid.set()
+        assert found.wait(10.0)
+        return row_seal(key, value)
+
+    scene.commit(table, 0, {b"a:x%d:7" % number: b"old" for number in range(1_000)})
+    damage = sqlite3.connect(scene.folder / "0.db")
+    with damage:
+        damage.execute("UPDATE rows SET seal = seal + 1 WHERE key = ?", (b"a:x1:7",))
+    damage.close()
+    monkeypatch.setattr(store_module, "row_seal", seal_of)
+    change = table.stage(0, {b"a:x%d:7" % number: b"new" for number in range(500, 1_000)})
+    with ThreadPoolExecutor(1) as thread:
+        writing = thread.submit(table.write, [change])
+        assert amid.wait(10.0)
+        with pytest.raises(StateFileUnusable):
+            table.get_many(0, [b"a:x1:7"])
+        found.set()
+        # It was begun before: whether it still goes in does not matter, the file is aside.
+        assert writing.exception() is None
+    assert 0 not in table.partitions
+    assert len(StateFiles(scene.folder).aside()) == 1
+    table.close()
 
 
 def test_cancelled(scene: Scene) -> None:

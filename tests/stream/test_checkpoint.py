@@ -461,7 +461,8 @@ def test_state_is_written_after_the_commit_and_then_released(setup: Setup) -> No
     assert setup.state.calls[2:] == [("write", later), ("release", later)]
 
 
-def test_batches_are_taken_while_state_is_written_but_not_committed(setup: Setup) -> None:
+def test_batches_are_taken_while_state_is_written(setup: Setup) -> None:
+    """And committed, too; but no transaction is open while the state of two would wait."""
     assignment = assignment_of(1)
     setup.open(assignment)
     setup.touch(assignment, Output(changes=["first"]))
@@ -469,16 +470,38 @@ def test_batches_are_taken_while_state_is_written_but_not_committed(setup: Setup
     setup.loop.settle(INTERVAL)
     taken = setup.touch(assignment, Output(changes=["second"]))
     assert taken.result() is True
-    assert setup.producer.calls == ["begin", "produce", "commit", "begin", "produce"]
     waiting = setup.write(make_batch(assignment))
+    writing, _ = setup.loop.jobs
+    setup.loop.jobs.rotate()
+    setup.loop.do_job()
+    assert setup.producer.calls == ["begin", "produce", "commit", "begin", "produce", "commit"]
     setup.loop.settle(10 * INTERVAL)
     assert not waiting.done()
-    assert len(setup.loop.jobs) == 1, "the next commit waits for the state of this one"
+    assert list(setup.loop.jobs) == [writing]
+    assert setup.progress.snapshot().checkpoints == 0
     setup.loop.do_job()
     assert setup.state.calls == [("write", ["first"]), ("release", ["first"])]
-    setup.loop.do_job()
-    assert setup.producer.calls[5:] == ["commit", "begin", "produce"]
+    assert setup.progress.snapshot().checkpoints == 1
     assert waiting.result() is True
+    setup.loop.do_job()
+    assert setup.state.calls[2:] == [("write", ["second"]), ("release", ["second"])]
+    assert setup.progress.snapshot().checkpoints == 2
+
+
+def test_a_transaction_does_not_grow_without_bound_while_much_waits(setup: Setup) -> None:
+    assignment = assignment_of(1)
+    setup.open(assignment)
+    setup.progress.assigned(1, {("raw", 0): 0})
+    setup.progress.ends({("raw", 0): 1_000_000})
+    setup.write(make_batch(assignment, 0, 0, size=1))
+    setup.loop.do_job()
+    for number in range(1, 20):
+        setup.write(make_batch(assignment, 0, number, size=1))
+        assert not setup.loop.jobs, "not before its time either"
+    setup.loop.settle(INTERVAL)
+    assert not setup.loop.jobs
+    setup.write(make_batch(assignment, 0, 20, size=1))
+    assert len(setup.loop.jobs) == 1
 
 
 def test_draining_waits_until_the_state_is_written(setup: Setup) -> None:

@@ -133,7 +133,7 @@ def test_a_worker_is_not_ready_while_a_checkpoint_does_not_get_on(monkeypatch: p
     assert progress.snapshot().ready
     monkeypatch.setattr("app.stream.progress._CHECKPOINT_TOO_LONG", 0.0)
     assert not progress.snapshot().ready
-    progress.committed({}, events=Counter(), dead_letters=Counter(), ignored=Counter(), seconds=0.1)
+    progress.checkpoint_ended()
     assert progress.snapshot().ready
 
 
