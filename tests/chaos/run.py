@@ -191,6 +191,16 @@ class FaultRun:
         self.workers.append(worker)
         return worker
 
+    def start_managed(self, *names: str) -> list[WatchedWorker]:
+        """Start workers, again when they end by themselves, and wait until they are ready."""
+        workers = [self.worker(name) for name in names]
+        self.manage(*workers)
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.wait_ready(90.0)
+        return workers
+
     def manage(self, *workers: WatchedWorker) -> None:
         """From now on start these again when they end by themselves, as a process manager would."""
         self._managed.update(workers)

@@ -56,10 +56,7 @@ def test_slow_links(fault_run, server: KafkaServer, proxy: KafkaProxy) -> None:
     """
     for seed, _ in rounds("slow-links"):
         run = fault_run(seed=seed, kafka=server, rate=400, broker=proxy.address)
-        worker = run.worker("worker")
-        run.manage(worker)
-        worker.start()
-        worker.wait_ready(90.0)
+        [worker] = run.start_managed("worker")
         run.wait_for_progress(500, timeout=90.0)
         for text, latency, rate in (("100 ms", 0.1, None), ("500 kB/s", 0.005, 500_000.0)):
             with run.fault(f"links of {text}", left="before"):
@@ -78,10 +75,7 @@ def test_links_are_cut_at_random_moments(fault_run, server: KafkaServer, proxy: 
     """
     for seed, rng in rounds("cut-links"):
         run = fault_run(seed=seed, kafka=server, rate=1_000, broker=proxy.address)
-        worker = run.worker("worker")
-        run.manage(worker)
-        worker.start()
-        worker.wait_ready(90.0)
+        run.start_managed("worker")
         run.wait_for_progress(1_000, timeout=90.0)
         for number in range(times(15, ci=5)):
             time.sleep(rng.uniform(0.2, 1.5))
@@ -137,10 +131,7 @@ def test_the_link_is_cut_at_a_request(fault_run, server: KafkaServer, proxy: Kaf
     """
     for seed, rng in rounds("cut-at-commit"):
         run = fault_run(seed=seed, kafka=server, rate=1_500, broker=proxy.address)
-        worker = run.worker("worker")
-        run.manage(worker)
-        worker.start()
-        worker.wait_ready(90.0)
+        [worker] = run.start_managed("worker")
         cuts = [(request, answered) for request in REQUESTS for answered in (True, False)]
         rng.shuffle(cuts)
         for request, answered in cuts:

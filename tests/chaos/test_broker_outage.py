@@ -32,12 +32,7 @@ def test_broker_is_away_for_70_s_under_load(fault_run) -> None:
     """
     for seed, _ in rounds("broker-outage"):
         run = fault_run(seed=seed, rate=1_500)
-        workers = [run.worker("one"), run.worker("two")]
-        run.manage(*workers)
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.wait_ready(90.0)
+        workers = run.start_managed("one", "two")
         run.wait_for_progress(3_000, timeout=90.0)
         before = _watch(workers, 2.0)
         with run.fault("the broker is away for 70 s", left="before"):
@@ -61,12 +56,7 @@ def test_all_workers_are_killed_and_started_while_the_broker_is_away(mastery_run
     """
     for seed, _ in rounds("broker-outage-restart"):
         run = mastery_run(seed=seed, rate=300)
-        workers = [run.worker("one"), run.worker("two")]
-        run.manage(*workers)
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.wait_ready(90.0)
+        workers = run.start_managed("one", "two")
         run.wait_for_progress(1_000, timeout=90.0)
         with run.fault("the broker is away, all workers are killed and started", left="before"):
             run.kafka.kill()

@@ -116,10 +116,7 @@ def output_run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[_Star
 
 def _fail_and_mend(run: _OutputRun, way: str) -> None:
     """Break the topic under load, watch the worker end three times at least, mend, and judge."""
-    worker = run.worker("worker")
-    run.manage(worker)
-    worker.start()
-    worker.wait_ready(90.0)
+    [worker] = run.start_managed("worker")
     run.wait_for_progress(1_000, timeout=90.0)
     with run.fault(f"{run.topic} is {way}", left="maybe"):
         run.break_topic(way)

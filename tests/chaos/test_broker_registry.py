@@ -102,10 +102,7 @@ def test_registry_goes_away_while_workers_run(late_run, link: FaultProxy, url: s
     """
     for seed, _ in rounds("registry-away"):
         run = late_run(seed=seed, rate=300, schema_registry_url=url)
-        worker = run.worker("worker")
-        run.manage(worker)
-        worker.start()
-        worker.wait_ready(90.0)
+        [worker] = run.start_managed("worker")
         with run.fault("the registry is away", left="maybe"):
             link.cut()
         run.feed()

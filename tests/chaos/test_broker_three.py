@@ -64,12 +64,7 @@ def test_one_broker_of_three_is_killed(mastery_run, cluster: KafkaCluster) -> No
     """
     for seed, _ in rounds("broker-killed-of-three"):
         run = mastery_run(seed=seed, rate=250, kafka=cluster, **SAFE)
-        workers = [run.worker("one"), run.worker("two")]
-        run.manage(*workers)
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.wait_ready(90.0)
+        run.start_managed("one", "two")
         run.wait_for_progress(1_000, timeout=90.0)
         for victim in _victims(run, cluster):
             with run.fault(f"kill -9 of broker {victim}", left="before"):
@@ -90,12 +85,7 @@ def test_one_broker_of_three_hangs(fault_run, cluster: KafkaCluster) -> None:
     """
     for seed, _ in rounds("broker-hangs-of-three"):
         run = fault_run(seed=seed, rate=500, kafka=cluster, **SAFE)
-        workers = [run.worker("one"), run.worker("two")]
-        run.manage(*workers)
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.wait_ready(90.0)
+        run.start_managed("one", "two")
         run.wait_for_progress(1_000, timeout=90.0)
         for victim in _victims(run, cluster):
             frozen_at = time.monotonic()

@@ -91,10 +91,7 @@ def test_disk_of_the_state_folder_is_full(mastery_run, disks: list[_Disk]) -> No
         run = mastery_run(seed=seed, rate=200)
         disk = _Disk(run.state_folder("worker"))
         disks.append(disk)
-        worker = run.worker("worker")
-        run.manage(worker)
-        worker.start()
-        worker.wait_ready(90.0)
+        [worker] = run.start_managed("worker")
         for _ in range(2):
             run.wait_for_rows(300, timeout=90.0)
             begun = len(run.own_exits)
