@@ -19,6 +19,9 @@ __all__ = ["Recomputation"]
 #: Rows. Some 10 ms of the event loop; the next batch of results waits no longer.
 _PIECE: Final = 500
 
+#: Seconds. So many pieces are computed even while live batches leave no room: 10,000 rows a second.
+_PATIENCE: Final = 0.05
+
 #: Seconds.
 _LOOK_EVERY: Final = 0.2
 
@@ -130,7 +133,11 @@ class Recomputation:
     async def _recompute(self, assignment: Assignment, number: int, pieces: Iterator[list[bytes]]) -> None:
         """Compute the rows of all keys again, unless the partition goes meanwhile."""
         process = self._processor()
-        while self._is_current(assignment) and (keys := next(pieces, None)) is not None:
+        while True:
+            # Pieces wait in no line, or each live batch would stand behind as many as there is room for.
+            await self._app.handover.spare(_PATIENCE)
+            if not self._is_current(assignment) or (keys := next(pieces, None)) is None:
+                return
             output = process.recompute(number, map(_row_key, keys))
             if output.changes:
                 output.mastery["recomputed"] += len(output.changes[0].rows)

@@ -5,6 +5,7 @@ agent would wait with one batch in its hands for most of that time.
 """
 
 import asyncio
+import contextlib
 
 from app.stream.batch import Output, RecordBatch, Touch
 from app.stream.checkpoint import Checkpointer
@@ -31,11 +32,24 @@ class Handover:
         self._queue: asyncio.Queue[tuple[RecordBatch | Touch, Output]] = asyncio.Queue(_ROOM)
         # Queue.put lets a newcomer pass who is called while a waiter wakes up; Lock does not.
         self._turn = asyncio.Lock()
+        self._emptied = asyncio.Event()
 
     async def put(self, batch: RecordBatch | Touch, output: Output) -> None:
         """Leave a processed batch to the writer; waits while there is no room."""
         async with self._turn:
             await self._queue.put((batch, output))
+            self._emptied.clear()
+
+    async def spare(self, patience: float) -> None:
+        """Return once nothing waits to be written, after `patience` seconds at the latest.
+
+        For work that is to let others go first: it is asked for before the work is done, not with its output
+        in hand.
+        """
+        if not self._queue.empty():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await self._emptied.wait()
 
     async def run(self) -> None:
         """Write batches one after another, for ever.
@@ -44,4 +58,7 @@ class Handover:
             CheckpointFailed: nothing can be written any more.
         """
         while True:
-            await self._checkpointer.write(*await self._queue.get())
+            batch, output = await self._queue.get()
+            if self._queue.empty():
+                self._emptied.set()
+            await self._checkpointer.write(batch, output)

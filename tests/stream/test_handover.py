@@ -103,3 +103,39 @@ def test_a_failed_checkpoint_ends_the_writer() -> None:
             await asyncio.wait_for(handover.run(), 5.0)
 
     asyncio.run(main())
+
+
+def test_who_lets_others_go_first_waits_until_nothing_waits() -> None:
+    async def main() -> None:
+        checkpoint = SlowCheckpoint()
+        handover = Handover(checkpoint)
+        writing = asyncio.ensure_future(handover.run())
+        await handover.spare(60.0)
+        for number in range(3):
+            await handover.put(make_batch(ASSIGNMENT, start=number), Output())
+        sparing = asyncio.ensure_future(handover.spare(60.0))
+        await turns()
+        checkpoint.allowed.release()
+        await turns()
+        # The second is with the writer, the third waits.
+        assert not sparing.done()
+        checkpoint.allowed.release()
+        await turns()
+        assert sparing.done()
+        await handover.put(make_batch(ASSIGNMENT, start=3), Output())
+        again = asyncio.ensure_future(handover.spare(60.0))
+        await turns()
+        assert not again.done()
+        again.cancel()
+        writing.cancel()
+
+    asyncio.run(main())
+
+
+def test_who_lets_others_go_first_does_not_wait_for_ever() -> None:
+    async def main() -> None:
+        handover = Handover(SlowCheckpoint())
+        await handover.put(make_batch(ASSIGNMENT), Output())
+        await asyncio.wait_for(handover.spare(0.01), 5.0)
+
+    asyncio.run(main())
