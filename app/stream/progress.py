@@ -46,10 +46,13 @@ class PartitionProgress:
 
     @property
     def lag(self) -> int | None:
-        """Offsets between the committed position and the end (transaction markers included)."""
+        """Offsets between the committed position and the end (transaction markers included).
+
+        The end may be known of a moment ago; what has been handed to an agent since counts, too.
+        """
         if self.end is None or self.committed is None:
             return None
-        return max(0, self.end - self.committed)
+        return max(0, max(self.end, self.read or 0) - self.committed)
 
 
 @dataclass(frozen=True)
@@ -204,11 +207,7 @@ class Progress:
     def behind(self) -> int:
         """How many offsets lie between what is committed and the known ends, over all partitions."""
         with self._lock:
-            return sum(
-                max(0, one.end - one.committed)
-                for one in self._partitions.values()
-                if one.end is not None and one.committed is not None
-            )
+            return sum(one.lag or 0 for one in self._partitions.values())
 
     def snapshot(self) -> ProgressSnapshot:
         """Return one consistent copy."""

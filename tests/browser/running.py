@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -60,9 +61,22 @@ class RunningSite:
         produce(self.settings.broker, self.settings.raw_topic_name, events)
 
     def wait_idle(self, timeout: float = 90.0) -> None:
-        """Wait until all that was sent is in the rows, and the rows are in the views."""
+        """Wait until all that was sent is in the rows, and the rows are in the views.
+
+        A worker looks at the ends of its topics once a second: what it has handed on to itself since then is
+        not among what it says to be behind. So it must say twice, more than a second apart, that it is idle.
+        """
+        since: float | None = None
 
         def idle() -> bool:
+            nonlocal since
+            if not looks_idle():
+                since = None
+                return False
+            since = since or time.monotonic()
+            return time.monotonic() > since + 2.5
+
+        def looks_idle() -> bool:
             try:
                 fresh = self.get("/api/overview")["freshness"]
             except (AssertionError, httpx.HTTPError):

@@ -155,3 +155,13 @@ def test_a_worker_that_has_much_in_hand_need_not_fetch(monkeypatch: pytest.Monke
     commit(progress, 5)
     monkeypatch.setattr("time.time", lambda: now + 20)
     assert progress.snapshot().ready
+
+
+def test_what_was_read_past_the_known_end_is_left_to_do_too() -> None:
+    """Ends are looked at now and then."""
+    progress = Progress()
+    progress.assigned(1, {("raw", 0): 10})
+    progress.ends({("raw", 0): 10})
+    assert (progress.behind(), progress.snapshot().partitions[0].lag) == (0, 0)
+    progress.read({("raw", 0): 15})
+    assert (progress.behind(), progress.snapshot().partitions[0].lag) == (5, 5)
