@@ -57,7 +57,7 @@ def measure(harness: Harness, sizes: Sizes) -> dict[str, Any]:
         figures = _run(harness, contender, stage, events, sizes.users)
         expected = expected_typed(events, sizes.users)
         check_outputs(stage.cluster, stage.typed_topic, stage.partitions, expected)
-        check_state(OURS if contender.ours else contender.name, stage, events, sizes.users)
+        check_state(stage, events, sizes.users, ours=contender.ours)
         return figures
 
     runs = in_rounds(harness, "mastery", sizes.rounds, sizes.partitions, contenders, one)

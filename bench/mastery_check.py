@@ -6,7 +6,7 @@ from collections.abc import Callable
 from app.schemas.contract import load_contract
 from app.schemas.decoder import compile_decoder
 from bench.broker import Cluster
-from bench.contenders import OURS, Stage
+from bench.contenders import Stage
 from bench.mastery_workload import expected_rows, last_results
 from bench.measure import RunFailed
 
@@ -26,13 +26,14 @@ def _last(cluster: Cluster, topic: str) -> dict[bytes, bytes]:
     return values
 
 
-def check_state(name: str, stage: Stage, events: int, users: int) -> int:
-    """Compare the rows of a contender with what they must be. Returns how many rows there are.
+def check_state(stage: Stage, events: int, users: int, *, ours: bool = True) -> int:
+    """Compare the rows of a run with what they must be. Returns how many rows there are.
 
-    Of this project count and score of each published row; of peers the ids in each row of their changelog.
+    Of `ours`, this project, count and score of each published row; of peers the ids in each row of their
+    changelog.
     Raises RunFailed when one is missing, too many or wrong.
     """
-    check: Callable[[Stage, int, int], tuple[int, int]] = _rows if name == OURS else _kept
+    check: Callable[[Stage, int, int], tuple[int, int]] = _rows if ours else _kept
     rows, wrong = check(stage, events, users)
     if wrong:
         raise RunFailed(f"{wrong} rows of {rows} are missing, too many or wrong")

@@ -112,7 +112,7 @@ def _profiled(stage: Stage, sizes: Sizes) -> Counter[str]:
         wait("the end", lambda: caught_up(stage))
     finally:
         crew.stop(STOP_SECONDS)
-    check_state(OURS, stage, sizes.events, sizes.users)
+    check_state(stage, sizes.events, sizes.users)
     stacks: Counter[str] = Counter()
     for line in lines:
         stack, _, count = line.rpartition(" ")

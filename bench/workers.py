@@ -10,7 +10,6 @@ from time import monotonic, sleep
 from typing import Any
 
 from bench.check import check_outputs
-from bench.contenders import OURS
 from bench.harness import Harness, followed
 from bench.mastery import expected_typed
 from bench.mastery_check import check_state
@@ -83,7 +82,7 @@ def _run(harness: Harness, stage: Stage, workers: str, sizes: Sizes) -> Figures:
 
     figures = followed(harness, crew, events, visible=mastered, committed=done, clean_end=True)
     check_outputs(cluster, stage.typed_topic, partitions, expected_typed(events, sizes.users))
-    check_state(OURS, stage, events, sizes.users)
+    check_state(stage, events, sizes.users)
     return figures
 
 

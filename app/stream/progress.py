@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -86,6 +86,11 @@ class ProgressSnapshot:
     restore: tuple[int, int] | None
     """Records of the changelog read, and known to be left, in the restore that runs, or ran last."""
     age: float = 0.0
+
+    @property
+    def behind(self) -> int:
+        """How many offsets are left to do in all partitions, as far as their ends are known."""
+        return _behind(self.partitions)
 
     @property
     def obstacle(self) -> str | None:
@@ -205,9 +210,9 @@ class Progress:
             self._move(positions, "end")
 
     def behind(self) -> int:
-        """How many offsets lie between what is committed and the known ends, over all partitions."""
+        """As that of a snapshot, without the price of one."""
         with self._lock:
-            return sum(one.lag or 0 for one in self._partitions.values())
+            return _behind(self._partitions.values())
 
     def snapshot(self) -> ProgressSnapshot:
         """Return one consistent copy."""
@@ -245,3 +250,7 @@ class Progress:
                     name: offset,
                 }
                 self._partitions[key] = PartitionProgress(current.topic, current.partition, **changed)
+
+
+def _behind(partitions: Iterable[PartitionProgress]) -> int:
+    return sum(one.lag or 0 for one in partitions)

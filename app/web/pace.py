@@ -42,4 +42,4 @@ class Pace:
 def _has_work(snapshot: ProgressSnapshot) -> bool:
     if snapshot.phase is Phase.RESTORING:
         return True
-    return sum(partition.lag or 0 for partition in snapshot.partitions) > _BEHIND
+    return snapshot.behind > _BEHIND

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -150,8 +150,8 @@ class FaultRun:
         yield fault
         committed = self.committed()
         if left == "now":
-            fed = self._fed_beyond(committed)
-        if left != "before":
+            fault.left = _first_left(lambda: self._left(self.feeder.positions(), committed), _LOOK_FOR)
+        elif left != "before":
             fault.left = self._left(fed, committed)
         self._clock.began(committed)
         self.note(f"done: {text}; {fault.left} events were left to do")
@@ -160,18 +160,9 @@ class FaultRun:
         )
         self.record.count(faults=fault.left > 0)
 
-    def _fed_beyond(self, committed: dict[int, int]) -> dict[int, int]:
-        """Return what is fed when it is more than what was committed, or when the time is over."""
-        until = time.monotonic() + _LOOK_FOR
-        while not self._left(fed := self.feeder.positions(), committed) and time.monotonic() < until:
-            time.sleep(0.01)
-        return fed
-
     def require_work_left(self, timeout: float = 0.0) -> int:
         """Return how many of the events fed are not committed as soon as there are some; else fail."""
-        until = time.monotonic() + timeout
-        while not (left := self.left_of(self.feeder.positions())) and time.monotonic() < until:
-            time.sleep(0.01)
+        left = _first_left(lambda: self.left_of(self.feeder.positions()), timeout)
         assert left > 0, "nothing is left to do: what comes now would prove nothing"
         return left
 
@@ -303,3 +294,11 @@ class FaultRun:
 
     def _evidence(self) -> str:
         return f"worker logs in {self.folder}; own exits: {self.own_exits}"
+
+
+def _first_left(look: Callable[[], int], timeout: float) -> int:
+    """Look until something is left to do; 0 when the time is over."""
+    until = time.monotonic() + timeout
+    while not (left := look()) and time.monotonic() < until:
+        time.sleep(0.01)
+    return left

@@ -1,11 +1,11 @@
 """Stand-ins for what surrounds the checkpoint."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from app.stream.batch import Assignment, Output, RecordBatch
 
-__all__ = ["FakeProducer", "FakeRecord", "assignment_of", "make_batch", "output_of"]
+__all__ = ["FakeProducer", "FakeRecord", "FakeState", "assignment_of", "make_batch", "output_of"]
 
 
 @dataclass(frozen=True)
@@ -77,3 +77,25 @@ class FakeProducer:
         self.calls.append(name)
         if not fine:
             self.misused.append(name)
+
+
+class FakeState:
+    """Notes what is written, and what it may forget."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, list[object]]] = []
+        self.error: Exception | None = None
+
+    def take_over(self, assignment: Assignment, cancelled: Callable[[], bool]) -> bool:
+        raise NotImplementedError
+
+    def give_up(self) -> None:
+        raise NotImplementedError
+
+    def write(self, changes: Iterable[object]) -> None:
+        if self.error is not None:
+            raise self.error
+        self.calls.append(("write", list(changes)))
+
+    def release(self, changes: Iterable[object]) -> None:
+        self.calls.append(("release", list(changes)))

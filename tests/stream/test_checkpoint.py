@@ -1,7 +1,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -19,33 +19,11 @@ from app.stream.checkpoint import Checkpointer
 from app.stream.errors import CheckpointFailed, CheckpointStuck, OutOfOrder, ProducerFenced, StateNotWritten
 from app.stream.group_metadata import encode_group_metadata
 from app.stream.progress import Progress
-from tests.stream.fakes import FakeProducer, assignment_of, make_batch, output_of
+from tests.stream.fakes import FakeProducer, FakeState, assignment_of, make_batch, output_of
 from tests.stream.step_loop import StepLoop
 
 INTERVAL = 0.025
 ROUNDING = 1e-6
-
-
-class FakeState:
-    """Notes what is written, and what it may forget."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, list[object]]] = []
-        self.error: Exception | None = None
-
-    def take_over(self, assignment: Assignment, cancelled: Callable[[], bool]) -> bool:
-        raise NotImplementedError
-
-    def give_up(self) -> None:
-        raise NotImplementedError
-
-    def write(self, changes: Iterable[object]) -> None:
-        if self.error is not None:
-            raise self.error
-        self.calls.append(("write", list(changes)))
-
-    def release(self, changes: Iterable[object]) -> None:
-        self.calls.append(("release", list(changes)))
 
 
 class Setup:
@@ -78,6 +56,12 @@ class Setup:
 
     def open(self, assignment: Assignment, position: int = 0) -> None:
         self.checkpointer.open(assignment, dict.fromkeys(assignment.partitions, position))
+
+    def open_behind(self, assignment: Assignment, records: int) -> None:
+        """Open at offset 0, with so many records to be read in one partition."""
+        self.open(assignment)
+        self.progress.assigned(assignment.generation, {("raw", 0): 0})
+        self.progress.ends({("raw", 0): records})
 
     def write(self, batch: RecordBatch) -> asyncio.Task[bool]:
         return self.loop.start(self.checkpointer.write(batch, output_of(batch)))
@@ -427,9 +411,7 @@ def test_a_touch_of_an_assignment_that_is_over_is_dropped(setup: Setup) -> None:
 
 def test_commits_are_rarer_while_much_waits(setup: Setup) -> None:
     assignment = assignment_of(1)
-    setup.open(assignment)
-    setup.progress.assigned(1, {("raw", 0): 0})
-    setup.progress.ends({("raw", 0): 50_000})
+    setup.open_behind(assignment, 50_000)
     setup.write(make_batch(assignment, 0, 0, size=5))
     setup.loop.do_job()
     setup.write(make_batch(assignment, 0, 5, size=5))
@@ -490,9 +472,7 @@ def test_batches_are_taken_while_state_is_written(setup: Setup) -> None:
 
 def test_a_transaction_does_not_grow_without_bound_while_much_waits(setup: Setup) -> None:
     assignment = assignment_of(1)
-    setup.open(assignment)
-    setup.progress.assigned(1, {("raw", 0): 0})
-    setup.progress.ends({("raw", 0): 1_000_000})
+    setup.open_behind(assignment, 1_000_000)
     setup.write(make_batch(assignment, 0, 0, size=1))
     setup.loop.do_job()
     for number in range(1, 20):

@@ -1,45 +1,17 @@
-import threading
-from collections.abc import Callable, Iterable
-
 import pytest
 
 from app.errors import MasteryError
 from app.stream import state_writer
-from app.stream.batch import Assignment
 from app.stream.errors import StateNotWritten
 from app.stream.state_writer import StateWriter
+from tests.stream.fakes import FakeState
 from tests.stream.step_loop import StepLoop
-
-
-class _State:
-    """Written when a test lets it."""
-
-    def __init__(self) -> None:
-        self.go_on = threading.Event()
-        self.go_on.set()
-        self.error: Exception | None = None
-        self.calls: list[tuple[str, list[object]]] = []
-
-    def take_over(self, assignment: Assignment, cancelled: Callable[[], bool]) -> bool:
-        raise NotImplementedError
-
-    def give_up(self) -> None:
-        raise NotImplementedError
-
-    def write(self, changes: Iterable[object]) -> None:
-        assert self.go_on.wait(10.0)
-        if self.error is not None:
-            raise self.error
-        self.calls.append(("write", list(changes)))
-
-    def release(self, changes: Iterable[object]) -> None:
-        self.calls.append(("release", list(changes)))
 
 
 class _Setup:
     def __init__(self) -> None:
         self.loop = StepLoop()
-        self.state = _State()
+        self.state = FakeState()
         self.failures: list[StateNotWritten] = []
         self.told: list[str] = []
         self.writer = StateWriter(self.state, self.failures.append)

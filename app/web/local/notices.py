@@ -79,11 +79,10 @@ def _of_worker(told: ProgressSnapshot, name: str) -> Iterator[Notice]:
     elif told.phase is not Phase.RUNNING:
         text = f"{name} {_DOING[told.phase]}" + (f": {told.detail}" if told.detail else "")
         yield Notice(severity=Severity.WARNING, text=text, href="/status")
-    lag = sum(one.lag or 0 for one in told.partitions)
-    if lag >= _LAG:
+    if told.behind >= _LAG:
         yield Notice(
             severity=Severity.WARNING,
-            text=f"{name} has {lag:,} records still to process",
+            text=f"{name} has {told.behind:,} records still to process",
             hint="Scores here are as old as that. If the number does not fall, add a worker.",
             href="/status",
         )
